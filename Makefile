@@ -1,0 +1,127 @@
+# vizproxy: `make` alone lists what can be made.
+#
+# What a target needs is installed on the way: Debian packages by container/build/install-debian.sh,
+# Python packages into .venv and the page's packages into vizproxy/web/node_modules, both from lock
+# files. A stamp named by the checksum of what it was made from makes the next run skip the work.
+
+PYTHON ?= python3
+# Where `make desktop` listens, and more options for `vizproxy serve`
+HTTP ?= 127.0.0.1:6080
+ARGS ?=
+# More options for pytest
+PYTEST_ARGS ?=
+# `make lock UPGRADE=--upgrade` moves every pin to the newest release
+UPGRADE ?=
+UV_VERSION := 0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := container/build
+WEB := vizproxy/web
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+checksum = $(firstword $(shell cat $(1) | cksum))
+RUNTIME_FROM := $(BUILD)/requirements.lock $(BUILD)/requirements-build.lock \
+	$(BUILD)/hatch_build.py pyproject.toml vizproxy/__init__.py
+RUNTIME_STAMP := $(VENV)/.runtime-$(call checksum,$(RUNTIME_FROM))
+DEV_STAMP := $(VENV)/.dev-$(call checksum,$(BUILD)/requirements-dev.lock)
+WEB_STAMP := $(WEB)/node_modules/.installed-$(call checksum,$(WEB)/package-lock.json)
+
+SHELL_SCRIPTS := .ci/run $(wildcard container/*.sh container/*/*.sh)
+
+export PYTHON
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------------------------------- use
+
+.PHONY: desktop
+desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=host:port, ARGS=options)
+	@$(BUILD)/install-debian.sh runtime
+	@exec $(BIN)/vizproxy serve --plan software --http $(HTTP) $(ARGS)
+
+# ------------------------------------------------------------------------------------------ check
+
+.PHONY: test
+test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) lint ## Run every check and every test
+	@$(BUILD)/install-debian.sh runtime demo test
+	node --test tests/web/
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: test-fast
+test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Run the tests that take no longer than a few seconds each
+	@$(BUILD)/install-debian.sh runtime demo test
+	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of imports
+	@$(BUILD)/install-debian.sh lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	shellcheck $(SHELL_SCRIPTS)
+
+.PHONY: format
+format: $(DEV_STAMP) ## Lay out the code and fix what can be fixed by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# ------------------------------------------------------------------------------------------ build
+
+.PHONY: wheel
+wheel: $(RUNTIME_STAMP) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+COMPILE = .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock' $(UPGRADE) pyproject.toml
+
+.PHONY: lock
+lock: ## Renew the lock files after a change of the dependencies (UPGRADE=--upgrade: all of them)
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip --quiet install uv==$(UV_VERSION)
+	$(COMPILE) --output-file $(BUILD)/requirements.lock
+	$(COMPILE) --output-file $(BUILD)/requirements-build.lock --group build --constraint $(BUILD)/requirements.lock
+	$(COMPILE) --output-file $(BUILD)/requirements-dev.lock --group dev --constraint $(BUILD)/requirements-build.lock
+	cd $(WEB) && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+
+.PHONY: clean
+clean: ## Remove build products and caches
+	rm -rf build dist .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find vizproxy tests container bench -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove what was installed here, too
+	rm -rf $(VENV) $(WEB)/node_modules
+
+# ---------------------------------------------------------------------------------------- install
+
+$(BIN)/python:
+	@$(BUILD)/install-debian.sh python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'cannot make .venv: $(PYTHON) is older than 3.11; try make PYTHON=python3.11' >&2; \
+		exit 69; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME_STAMP): | $(BIN)/python $(WEB_STAMP)
+	@echo 'Installing vizproxy and its Python packages into $(VENV)' >&2
+	@$(PIP) install --require-hashes -r $(BUILD)/requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.runtime-* && touch $@
+
+$(DEV_STAMP): | $(BIN)/python
+	@echo 'Installing the development packages into $(VENV)' >&2
+	@$(PIP) install --require-hashes -r $(BUILD)/requirements-dev.lock
+	@rm -f $(VENV)/.dev-* && touch $@
+
+$(WEB_STAMP):
+	@command -v npm >/dev/null || { \
+		echo 'cannot install the page: npm is not on the PATH; try installing Node.js 18 or newer with npm' >&2; \
+		exit 69; }
+	@echo "Installing the page's packages into $(WEB)/node_modules" >&2
+	@cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Installs the Debian packages that vizproxy needs and this machine lacks.
+#
+#   install-debian.sh GROUP...
+#
+#   python   what `python3 -m venv` needs
+#   runtime  what the daemon starts: Xorg with its software renderer, openbox, x11vnc
+#   demo     small OpenGL and X programs to look at
+#   test     what the tests use: a browser and X tools
+#   lint     what `make lint` uses and pip does not install
+#
+# With nothing missing it takes milliseconds and touches nothing. Otherwise it needs to be root or
+# to have sudo.
+set -eu
+
+fail() {
+    printf 'cannot install the system packages: %s; try %s\n' "$1" "$2" >&2
+    exit 69
+}
+
+packages() {
+    case $1 in
+        python)
+            # An interpreter that is not Debian's brings its own venv.
+            if ! "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null; then
+                echo python3-venv
+            fi
+            ;;
+        runtime)
+            echo xserver-xorg-core xserver-xorg-video-dummy x11vnc openbox \
+                x11-xkb-utils xkb-data libgl1 libgl1-mesa-dri libglx-mesa0 \
+                util-linux fonts-dejavu-core
+            ;;
+        demo) echo mesa-utils x11-apps ;;
+        test)
+            echo chromium mesa-utils procps x11-apps x11-utils \
+                x11-xserver-utils xauth xdotool
+            ;;
+        lint) echo shellcheck ;;
+        *) fail "there is no group named $1" "python, runtime, demo, test or lint" ;;
+    esac
+}
+
+wanted=
+for group in "$@"; do
+    list=$(packages "$group") # an assignment of its own, so that a failure ends the script
+    wanted="$wanted $list"
+done
+
+# shellcheck disable=SC2016,SC2086 # dpkg-query expands the format; the list is meant to be split
+installed=$(dpkg-query --show --showformat='(${db:Status-Status} ${Package})' $wanted 2>/dev/null) ||
+    true # it fails when it does not know one of them
+missing=
+for package in $wanted; do
+    case $installed in
+        *"(installed $package)"*) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "This is not Debian or a relative of it; install its counterparts of:$missing" >&2
+    exit 0
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null ||
+        fail "you are not root and there is no sudo" "as root: apt-get install$missing"
+    as_root=sudo
+fi
+
+echo "Installing:$missing" >&2
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # both lists are meant to be split
+$as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -qq -o Dpkg::Use-Pty=0 --yes --no-install-recommends $missing >&2
