@@ -1,0 +1,135 @@
+"""The errors that vizproxy shows to people.
+
+Every failure that a user or an admin can do something about is a :class:`VizproxyError`. Its text is
+one sentence of the form ``cannot X: why; try Y``; the same object knows how each surface reports it:
+``exit_code`` for the command line, ``http_status`` and ``code`` for the API. Anything else that
+escapes is a bug and is reported as one.
+
+Exit codes follow BSD ``sysexits.h`` where it has a fitting number, and 2 for bad usage as
+``argparse`` has it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 69
+EXIT_INTERNAL = 70
+EXIT_CANNOT_CREATE = 73
+EXIT_BUSY = 75
+EXIT_NO_PERMISSION = 77
+
+
+class VizproxyError(Exception):
+    """An error with a sentence for a person.
+
+    ``action`` is what could not be done ("start the desktop"), ``why`` the cause, and ``hint`` what
+    to try next.
+    """
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, action: str, why: str, hint: str = "") -> None:
+        super().__init__(action, why, hint)
+        self.action = action
+        self.why = why
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """The sentence without its hint: ``cannot X: why``."""
+        return f"cannot {self.action}: {self.why}"
+
+    def __str__(self) -> str:
+        return f"{self.message}; try {self.hint}" if self.hint else self.message
+
+
+class ConfigError(VizproxyError):
+    """A setting that is unknown, has the wrong type or an impossible value."""
+
+    code = "config_invalid"
+    http_status = 500
+    exit_code = EXIT_USAGE
+
+
+class MissingProgramError(VizproxyError):
+    """A program or file that the desktop needs is not installed."""
+
+    code = "program_missing"
+    http_status = 503
+    exit_code = EXIT_UNAVAILABLE
+
+
+class PlanError(VizproxyError):
+    """The rendering plan that was asked for cannot be carried out on this machine."""
+
+    code = "plan_unavailable"
+    http_status = 503
+    exit_code = EXIT_UNAVAILABLE
+
+
+class BusyError(VizproxyError):
+    """Something that only one daemon can own is in use by another."""
+
+    code = "busy"
+    http_status = 409
+    exit_code = EXIT_BUSY
+
+
+class FileSystemError(VizproxyError):
+    """A file, directory or socket cannot be made, written or trusted."""
+
+    code = "file_system"
+    http_status = 500
+    exit_code = EXIT_CANNOT_CREATE
+
+
+class NotReadyError(VizproxyError):
+    """The desktop is not (yet, or any more) able to do what was asked."""
+
+    code = "not_ready"
+    http_status = 503
+    exit_code = EXIT_UNAVAILABLE
+
+
+class NotRunningError(VizproxyError):
+    """No daemon answers on the socket."""
+
+    code = "not_running"
+    http_status = 503
+    exit_code = EXIT_UNAVAILABLE
+
+
+class InvalidRequestError(VizproxyError):
+    """A request that can never succeed as it was sent."""
+
+    code = "invalid_request"
+    http_status = 400
+    exit_code = EXIT_USAGE
+
+
+class AccessDeniedError(VizproxyError):
+    """The caller has shown no proof that the desktop is theirs."""
+
+    code = "access_denied"
+    http_status = 401
+    exit_code = EXIT_NO_PERMISSION
+
+
+class OriginError(VizproxyError):
+    """A browser page of another site tried to reach the desktop."""
+
+    code = "origin_refused"
+    http_status = 403
+    exit_code = EXIT_NO_PERMISSION
+
+
+class DisplayError(VizproxyError):
+    """The X server refused a request or its connection was lost."""
+
+    code = "display_error"
+    http_status = 503
+    exit_code = EXIT_UNAVAILABLE

@@ -1,0 +1,481 @@
+"""The supervisor: the graph of children, their timers, and the effects of the state machine.
+
+Start follows the dependency graph on observed readiness, stop goes the other way round. When a
+child leaves the states in which dependents may run, its dependents are ended and come back after it.
+
+All of it happens on the event loop, in one place: events are queued and applied one after another by
+:meth:`Supervisor._drain`; after each batch :meth:`Supervisor._settle` compares the graph with what
+is wanted and queues what follows from it, until nothing does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vizproxy.supervise import machine as m
+from vizproxy.supervise.graph import Component, check_graph
+from vizproxy.supervise.machine import Effect, Event, Machine, State
+from vizproxy.supervise.probes import ProbeError
+from vizproxy.supervise.process import Child, ProcessSpec, spawn
+
+log = logging.getLogger(__name__)
+
+
+class TimerHandle(Protocol):
+    """What :meth:`Clock.call_later` returns."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as the supervisor sees it, so that tests need not wait for it."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle: ...
+
+    async def sleep(self, delay: float) -> None: ...
+
+
+class LoopClock:
+    """The running event loop's clock."""
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle:
+        return asyncio.get_running_loop().call_later(delay, callback)
+
+    async def sleep(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+
+
+class Spawn(Protocol):
+    """How a child is made; :func:`vizproxy.supervise.process.spawn` or a test's double."""
+
+    def __call__(
+        self, spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
+    ) -> Awaitable[Child]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits and delays of supervision, in seconds where not a count."""
+
+    start_timeout: float = 10.0
+    stop_timeout: float = 2.0
+    kill_timeout: float = 2.0
+    backoff_initial: float = 0.25
+    backoff_max: float = 10.0
+    max_failures: int = 5
+    stable_after: float = 30.0
+    health_interval: float = 10.0
+    health_timeout: float = 5.0
+    degraded_timeout: float = 30.0
+    probe_interval: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """What is known of one child at one moment. Times are in seconds."""
+
+    name: str
+    title: str
+    state: State
+    pid: int | None
+    since_seconds: float
+    restarts: int
+    failures: int
+    reason: str
+    retry_in_seconds: float | None
+    output: tuple[str, ...]
+    shows_picture: bool
+
+
+@dataclass(slots=True)
+class _Record:
+    """One child's mutable side: its machine, its process, its timer and its probe."""
+
+    component: Component
+    machine: Machine = field(default_factory=Machine)
+    child: Child | None = None
+    spawning: asyncio.Task[None] | None = None
+    unsent: signal.Signals | None = None
+    timer: TimerHandle | None = None
+    timer_ends: float = 0.0
+    probing: asyncio.Task[None] | None = None
+    entered: float = 0.0
+    reason: str = ""
+    probe_error: str = ""
+    output: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.component.name
+
+
+class Supervisor:
+    """Keeps the children of a dependency graph running.
+
+    ``changed`` is called after every batch of transitions; ``bug`` with any exception that escapes
+    a task of the supervisor's own, which is never a child's fault.
+    """
+
+    def __init__(
+        self,
+        components: Sequence[Component],
+        policy: Policy,
+        *,
+        changed: Callable[[], None],
+        bug: Callable[[BaseException], None],
+        clock: Clock | None = None,
+        spawn_child: Spawn = spawn,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        check_graph(components)
+        self._records = {c.name: _Record(c) for c in components}
+        self._policy = policy
+        self._changed = changed
+        self._bug = bug
+        self._clock = clock if clock is not None else LoopClock()
+        self._spawn_child = spawn_child
+        self._jitter = jitter
+        self._queue: deque[tuple[_Record, Event, str]] = deque()
+        self._draining = False
+        self._wanted = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._all_down = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to start every child, along the graph. Returns at once."""
+        now = self._clock.time()
+        for record in self._records.values():
+            record.entered = now
+        self._wanted = True
+        self._drain()
+
+    async def stop(self) -> None:
+        """End every child, dependents first, and return when all are gone."""
+        self._wanted = False
+        self._drain()
+        await self._all_down.wait()
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def kill_all(self) -> None:
+        """Kill every child's process group at once: the last resort when stopping is cut short."""
+        self._wanted = False
+        for record in self._records.values():
+            if record.child is not None:
+                record.child.signal_group(signal.SIGKILL)
+
+    def retry(self, name: str) -> bool:
+        """Give a child that was given up (or waits in backoff) another chance now.
+
+        Returns whether it needed one. Raises KeyError for an unknown name.
+        """
+        record = self._records[name]
+        if (record.machine.state, Event.RETRY) not in m.TABLE:
+            return False
+        self._post(record, Event.RETRY, "")
+        return True
+
+    def snapshot(self) -> tuple[ComponentStatus, ...]:
+        """The status of every child, in the order of the graph."""
+        return tuple(self._status(record) for record in self._records.values())
+
+    # the queue
+
+    def _post(self, record: _Record, event: Event, reason: str) -> None:
+        self._queue.append((record, event, reason))
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while True:
+                if not self._queue:
+                    self._settle()
+                if not self._queue:
+                    break
+                self._apply(*self._queue.popleft())
+        finally:
+            self._draining = False
+        self._changed()
+
+    def _settle(self) -> None:
+        """Queue what follows from the graph: starts, losses and stops."""
+        for record in self._records.values():
+            state = record.machine.state
+            if not self._wanted:
+                if state in m.RUNNING | {State.BACKOFF} and self._dependents_down(record):
+                    self._queue.append((record, Event.STOP, "the desktop is being ended"))
+            elif lost := self._lacking(record):
+                if state in m.RUNNING | {State.BACKOFF, State.FATAL}:
+                    why = f"the {lost.component.title} went away"
+                    self._queue.append((record, Event.DEPENDENCY_LOST, why))
+            elif state is State.STOPPED:
+                self._queue.append((record, Event.START, ""))
+        if not self._wanted and all(r.machine.state in m.DOWN for r in self._records.values()):
+            self._all_down.set()
+
+    def _lacking(self, record: _Record) -> _Record | None:
+        """The first dependency that is not up, if any."""
+        for name in record.component.after:
+            dependency = self._records[name]
+            if dependency.machine.state not in m.UP:
+                return dependency
+        return None
+
+    def _dependents_down(self, record: _Record) -> bool:
+        return all(
+            other.machine.state in m.DOWN
+            for other in self._records.values()
+            if record.name in other.component.after
+        )
+
+    # one transition
+
+    def _apply(self, record: _Record, event: Event, reason: str) -> None:
+        before = record.machine
+        record.machine, effects = m.advance(before, event, max_failures=self._policy.max_failures)
+        state = record.machine.state
+        if state is not before.state:
+            self._enter(record, before.state, reason)
+        for effect in effects:
+            self._carry_out(record, effect)
+
+    def _enter(self, record: _Record, before: State, reason: str) -> None:
+        state = record.machine.state
+        record.entered = self._clock.time()
+        if reason or state in m.UP or state is State.STARTING:
+            record.reason = reason
+        self._arm_timer(record)
+        if state is State.READY and before is State.STARTING:
+            self._begin_probing(record, self._watch_health(record, record.machine.generation))
+        elif state not in m.RUNNING:
+            self._end_probing(record)
+        self._log_transition(record, before)
+
+    def _arm_timer(self, record: _Record) -> None:
+        if record.timer is not None:
+            record.timer.cancel()
+            record.timer = None
+        state, generation = record.machine.state, record.machine.generation
+        if state not in m.TIMED_STATES:
+            return
+        delay = self._delay(record)
+        record.timer_ends = self._clock.time() + delay
+
+        def fire() -> None:
+            if (record.machine.state, record.machine.generation) == (state, generation):
+                self._post(record, Event.TIMEOUT, self._timeout_reason(record))
+
+        record.timer = self._clock.call_later(delay, fire)
+
+    def _delay(self, record: _Record) -> float:
+        policy = self._policy
+        if record.machine.state is State.BACKOFF:
+            return m.backoff_delay(
+                record.machine.failures,
+                initial=policy.backoff_initial,
+                maximum=policy.backoff_max,
+                jitter=self._jitter(),
+            )
+        return {
+            State.STARTING: policy.start_timeout,
+            State.READY: policy.stable_after,
+            State.DEGRADED: policy.degraded_timeout,
+            State.STOPPING: policy.stop_timeout,
+            State.KILLING: policy.kill_timeout,
+        }[record.machine.state]
+
+    def _timeout_reason(self, record: _Record) -> str:
+        detail = f": {record.probe_error}" if record.probe_error else ""
+        match record.machine.state:
+            case State.STARTING:
+                return f"was not ready within {self._policy.start_timeout:g} s{detail}"
+            case State.DEGRADED:
+                return f"did not recover within {self._policy.degraded_timeout:g} s{detail}"
+            case State.KILLING:
+                return f"did not die within {self._policy.kill_timeout:g} s of SIGKILL"
+            case _:
+                return ""
+
+    def _carry_out(self, record: _Record, effect: Effect) -> None:
+        match effect:
+            case Effect.SPAWN:
+                record.child, record.unsent, record.output = None, None, ()
+                record.probe_error = ""
+                work = self._spawn(record, record.machine.generation)
+                record.spawning = self._run(work, f"spawn {record.name}")
+            case Effect.TERMINATE:
+                self._signal(record, signal.SIGTERM)
+            case Effect.KILL:
+                self._signal(record, signal.SIGKILL)
+            case Effect.ABANDON:
+                record.output = record.child.tail if record.child is not None else ()
+                record.child = None
+
+    def _signal(self, record: _Record, number: signal.Signals) -> None:
+        if record.child is None:
+            record.unsent = number  # its spawn is under way; sent as soon as there is a process
+        else:
+            record.child.signal_group(number)
+
+    # the process
+
+    async def _spawn(self, record: _Record, generation: int) -> None:
+        name = record.name
+
+        def ended(child: Child, status: int) -> None:
+            if record.machine.generation == generation:
+                self._child_ended(record, child, status)
+
+        def line(text: str) -> None:
+            log.debug("%s", text, extra={"component": name})
+
+        try:
+            child = await self._spawn_child(record.component.spec(), ended=ended, line=line)
+        except OSError as error:
+            self._post(record, Event.SPAWN_FAILED, f"cannot be executed: {error.strerror or error}")
+            return
+        if record.machine.generation != generation:
+            child.signal_group(signal.SIGKILL)
+            return
+        if child.finished:
+            return
+        record.child = child
+        if record.unsent is not None:
+            child.signal_group(record.unsent)
+        elif record.machine.state is State.STARTING:
+            self._begin_probing(record, self._await_ready(record, child, generation))
+
+    def _child_ended(self, record: _Record, child: Child, status: int) -> None:
+        record.output, record.child = child.tail, None
+        asked = record.machine.state in {State.STOPPING, State.KILLING}
+        self._post(record, Event.EXITED, "" if asked else describe_exit(status))
+
+    # probes
+
+    async def _await_ready(self, record: _Record, child: Child, generation: int) -> None:
+        while True:
+            error = await self._probe(record.component.ready, child)
+            if (
+                record.machine.generation != generation
+                or record.machine.state is not State.STARTING
+            ):
+                return
+            record.probe_error = error
+            if not error:
+                self._post(record, Event.PROBE_PASSED, "")
+                return
+            await self._clock.sleep(self._policy.probe_interval)
+
+    async def _watch_health(self, record: _Record, generation: int) -> None:
+        healthy = record.component.healthy
+        while healthy is not None:
+            await self._clock.sleep(self._policy.health_interval)
+            if record.child is None:
+                return
+            error = await self._probe(healthy, record.child)
+            if record.machine.generation != generation or record.machine.state not in m.UP:
+                return
+            record.probe_error = error
+            event = Event.PROBE_FAILED if error else Event.PROBE_PASSED
+            self._post(record, event, error)
+
+    async def _probe(self, probe: Callable[[Child], Awaitable[None]], child: Child) -> str:
+        """Run a probe once; return what it saw wrong, or an empty string."""
+        limit = self._policy.health_timeout
+        try:
+            async with asyncio.timeout(limit):
+                await probe(child)
+        except TimeoutError:
+            return f"no answer within {limit:g} s"
+        except (ProbeError, OSError) as error:
+            return str(error)
+        return ""
+
+    def _begin_probing(self, record: _Record, work: Coroutine[None, None, None]) -> None:
+        self._end_probing(record)
+        record.probing = self._run(work, f"probe {record.name}")
+
+    def _end_probing(self, record: _Record) -> None:
+        # A probe that just reported is the task that runs right now; it returns by itself.
+        if record.probing is not None and record.probing is not asyncio.current_task():
+            record.probing.cancel()
+        record.probing = None
+
+    def _run(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._bug(error)
+
+    # what others see
+
+    def _status(self, record: _Record) -> ComponentStatus:
+        now = self._clock.time()
+        state = record.machine.state
+        backing_off = state is State.BACKOFF
+        return ComponentStatus(
+            name=record.name,
+            title=record.component.title,
+            state=state,
+            pid=record.child.pid if record.child is not None else None,
+            since_seconds=max(now - record.entered, 0.0),
+            restarts=max(record.machine.generation - 1, 0),
+            failures=record.machine.failures,
+            reason=self._reason(record),
+            retry_in_seconds=max(record.timer_ends - now, 0.0) if backing_off else None,
+            output=record.child.tail if record.child is not None else record.output,
+            shows_picture=record.component.shows_picture,
+        )
+
+    def _reason(self, record: _Record) -> str:
+        if record.machine.state is State.STOPPED and self._wanted:
+            lacking = self._lacking(record)
+            return f"waits for the {lacking.component.title}" if lacking else ""
+        return record.reason
+
+    def _log_transition(self, record: _Record, before: State) -> None:
+        state = record.machine.state
+        extra = {"component": record.name, "state": str(state)}
+        if record.child is not None:
+            extra["pid"] = str(record.child.pid)
+        reason = f": {record.reason}" if record.reason else ""
+        if state is State.FATAL:
+            tail = "".join(f"\n    {text}" for text in record.output)
+            last = f"; its last output:{tail}" if tail else ""
+            log.error(
+                "gave up after %d failures%s%s", record.machine.failures, reason, last, extra=extra
+            )
+        elif state in {State.BACKOFF, State.DEGRADED, State.KILLING}:
+            log.warning("%s -> %s%s", before, state, reason, extra=extra)
+        else:
+            log.info("%s -> %s%s", before, state, reason, extra=extra)
+
+
+def describe_exit(status: int) -> str:
+    """Say how a process ended, from its exit status (negative: killed by that signal)."""
+    if status < 0:
+        try:
+            return f"was killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"was killed by signal {-status}"
+    return f"exited with status {status}"
