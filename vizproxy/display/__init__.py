@@ -1,0 +1,1 @@
+"""The display stack: what to start for a rendering plan, and how."""

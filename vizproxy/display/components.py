@@ -1,0 +1,219 @@
+"""The children of the display stack: their command lines, probes and dependencies.
+
+The graph::
+
+    xorg ── wm
+        └── x11vnc
+    websockify
+
+websockify needs nobody to listen: it reaches x11vnc per connection. So its start (Python, NumPy: the
+slowest of all) runs beside the others', and it survives a restart of x11vnc.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vizproxy.config import Config
+from vizproxy.errors import DisplayError
+from vizproxy.runtime import Layout
+from vizproxy.supervise.graph import Component
+from vizproxy.supervise.probes import ProbeError, http_server, rfb_server
+from vizproxy.supervise.process import REPORT_FD, Child, ProcessSpec
+from vizproxy.x11 import windows
+from vizproxy.x11.screen import Screen
+from vizproxy.x11.session import XSession
+
+_INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
+"""What children keep of the daemon's environment. Anything else might be a secret or a surprise."""
+
+
+@dataclass(slots=True)
+class DisplayAddress:
+    """The display number: chosen by the configuration or by the X server at its first start.
+
+    Kept over restarts of the server, so that the environment that users were given stays true.
+    """
+
+    number: int | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The display's name (``:0``), or None before the first start."""
+        return None if self.number is None else f":{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Builds the components of the display stack.
+
+    ``programs`` maps the names under ``programs`` in the configuration to absolute paths;
+    ``environ`` is the daemon's own environment.
+    """
+
+    config: Config
+    layout: Layout
+    programs: Mapping[str, str]
+    environ: Mapping[str, str]
+    session: XSession
+    screen: Screen
+    address: DisplayAddress
+
+    def components(self) -> tuple[Component, ...]:
+        """The graph, in the order in which people read it."""
+        layout = self.layout
+        return (
+            Component(
+                "xorg", "X server", self.xorg, ready=self._xorg_ready, healthy=self._xorg_healthy
+            ),
+            Component(
+                "wm",
+                "window manager",
+                self.window_manager,
+                ready=self._window_manager_there,
+                healthy=self._window_manager_there,
+                after=("xorg",),
+                shows_picture=False,
+            ),
+            Component(
+                "x11vnc",
+                "VNC server",
+                self.x11vnc,
+                ready=rfb_server(layout.x11vnc_socket),
+                healthy=rfb_server(layout.x11vnc_socket),
+                after=("xorg",),
+            ),
+            Component(
+                "websockify",
+                "WebSocket bridge",
+                self.websockify,
+                ready=http_server(layout.websockify_socket),
+                healthy=http_server(layout.websockify_socket),
+            ),
+        )
+
+    # command lines
+
+    def xorg(self) -> ProcessSpec:
+        """The X server. It reports its display number once it accepts clients (Xserver(1))."""
+        layout = self.layout
+        display = () if self.address.name is None else (self.address.name,)
+        argv = (
+            self.programs["xorg"],
+            *display,
+            *("-displayfd", REPORT_FD),
+            *("-config", str(layout.xorg_conf)),
+            *("-auth", str(layout.xauthority)),
+            *("-logfile", str(layout.xorg_log)),
+            "-noreset",
+            *("-nolisten", "tcp"),
+            *("-nolisten", "local"),  # no abstract socket: it would cross mount namespaces
+            "-novtswitch",
+            *("-sharevts", "vt7"),
+            *("-s", "0"),
+            "-dpms",
+        )
+        return self._spec("xorg", argv, layout.xorg_log)
+
+    def window_manager(self) -> ProcessSpec:
+        """openbox with our configuration, and without session management."""
+        argv = (
+            self.programs["window_manager"],
+            "--sm-disable",
+            *("--config-file", str(self.layout.openbox)),
+        )
+        return self._spec("wm", argv)
+
+    def x11vnc(self) -> ProcessSpec:
+        """x11vnc on a unix socket, tuned for a picture that moves.
+
+        ``-wait``, ``-defer`` and ``-fs`` give 43 frames a second of a 60 Hz full HD source instead
+        of 28. ``-rfbportv6 0`` is needed beside ``-rfbport 0``: without it TCP port 5900 opens all
+        the same. ``-threads`` must not be used: it never accepts on a unix socket.
+        """
+        layout = self.layout
+        argv = (
+            self.programs["x11vnc"],
+            *("-display", self.address.name or ""),
+            *("-auth", str(layout.xauthority)),
+            *("-unixsock", str(layout.x11vnc_socket)),
+            *("-rfbport", "0", "-rfbportv6", "0"),
+            *("-forever", "-shared", "-nopw"),
+            *("-wait", "5", "-defer", "5", "-fs", "0.2"),
+            *("-sb", "0"),  # else an idle desktop is looked at every 1.5 s only
+            "-noncache",
+            "-xrandr",
+            *("-xkb", "-nobell"),
+            *("-safer", "-noremote", "-nocmds", "-norc", "-nolookup"),
+            *("-desktop", "vizproxy"),
+            "-quiet",
+        )
+        return self._spec("x11vnc", argv, layout.x11vnc_socket)
+
+    def websockify(self) -> ProcessSpec:
+        """websockify from its unix socket to x11vnc's."""
+        layout = self.layout
+        argv = (
+            sys.executable,
+            *("-m", "websockify"),
+            *("--unix-listen", str(layout.websockify_socket)),
+            *("--unix-target", str(layout.x11vnc_socket)),
+        )
+        return self._spec("websockify", argv, layout.websockify_socket)
+
+    def _spec(self, name: str, argv: tuple[str, ...], *creates: Path) -> ProcessSpec:
+        return ProcessSpec(
+            name=name,
+            argv=argv,
+            env=self._environment(),
+            setpriv=self.programs["setpriv"],
+            creates=creates,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        env = {name: self.environ[name] for name in _INHERITED if name in self.environ}
+        env["HOME"] = str(self.layout.home)
+        env["XAUTHORITY"] = str(self.layout.xauthority)
+        env["OPENBLAS_NUM_THREADS"] = "1"  # websockify imports NumPy; no thread pool for that
+        if self.address.name is not None:
+            env["DISPLAY"] = self.address.name
+        return env
+
+    # probes
+
+    async def _xorg_ready(self, child: Child) -> None:
+        # shield: a probe's time-out must not cancel the future itself
+        text = await asyncio.shield(child.report)
+        try:
+            self.address.number = int(text)
+        except ValueError as error:
+            raise ProbeError(f"reported {text!r} instead of a display number") from error
+        try:
+            await self.session.connect(f":{self.address.number}")
+            await self.session.call(
+                lambda d: windows.prepare_root(d, self.config.display.background)
+            )
+            await self.screen.restore()
+        except DisplayError as error:
+            raise ProbeError(error.why) from error
+
+    async def _xorg_healthy(self, child: Child) -> None:
+        del child
+        try:
+            await self.session.call(windows.ping)
+        except DisplayError as error:
+            raise ProbeError(error.why) from error
+
+    async def _window_manager_there(self, child: Child) -> None:
+        del child
+        try:
+            name = await self.session.call(windows.window_manager)
+        except DisplayError as error:
+            raise ProbeError(error.why) from error
+        if name is None:
+            raise ProbeError("has not announced itself on the root window")

@@ -1,0 +1,123 @@
+"""Writing the files that the display stack starts from, and checking that its programs are there."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from vizproxy.config import Config
+from vizproxy.display import xauth, xorgconf
+from vizproxy.display.plan import RenderingPlan
+from vizproxy.errors import BusyError, FileSystemError, MissingProgramError
+from vizproxy.runtime import Layout, cannot, write_private
+
+X11_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108 - where every X client looks
+_STICKY: Final = 0o1777
+
+_PACKAGES: Final = {
+    "xorg": "xserver-xorg-core",
+    "window_manager": "openbox",
+    "x11vnc": "x11vnc",
+    "setpriv": "util-linux",
+}
+"""The Debian package of each program, for the hint when it is missing."""
+
+
+def find_programs(config: Config, path: str) -> dict[str, str]:
+    """Return the absolute path of each configured program, by its name under ``programs``.
+
+    ``path`` is a search path as in the environment variable PATH.
+
+    Raises:
+        MissingProgramError: one or more are not there; the text names them all.
+    """
+    found: dict[str, str] = {}
+    missing: list[str] = []
+    for name in _PACKAGES:
+        program = getattr(config.programs, name)
+        absolute = shutil.which(program, path=path)
+        if absolute is None:
+            missing.append(name)
+        else:
+            found[name] = absolute
+    if missing:
+        raise MissingProgramError(
+            "start the desktop",
+            _list(f"{getattr(config.programs, n)} (programs.{n})" for n in missing)
+            + (" is not installed" if len(missing) == 1 else " are not installed"),
+            "`apt-get install " + " ".join(_PACKAGES[n] for n in missing) + "`, or other paths in "
+            "the configuration",
+        )
+    return found
+
+
+def _list(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def prepare_socket_directory() -> None:
+    """Make the directory in which X servers listen, if it is not there.
+
+    Raises:
+        FileSystemError: it cannot be made.
+    """
+    try:
+        if not X11_SOCKETS.is_dir():
+            X11_SOCKETS.mkdir()
+            X11_SOCKETS.chmod(_STICKY)
+    except OSError as error:
+        raise FileSystemError(
+            f"make {X11_SOCKETS}", (error.strerror or str(error)).lower(), "making /tmp writable"
+        ) from error
+
+
+def check_display_free(number: int) -> None:
+    """Check that no X server answers on a display number.
+
+    Raises:
+        BusyError: one does.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(X11_SOCKETS / f"X{number}"))
+        except OSError:
+            return
+    raise BusyError(
+        f"start the X server on display :{number}",
+        "another X server runs there",
+        "another display.number, or none for the first free one",
+    )
+
+
+def write_files(config: Config, plan: RenderingPlan, layout: Layout, templates: Path) -> None:
+    """Write everything that the children read: cookie, X server and window manager configuration.
+
+    Raises:
+        FileSystemError: a template cannot be read or a file cannot be written.
+    """
+    display = config.display
+    hostname = socket.gethostname()
+    write_private(layout.xauthority, xauth.authority_file(xauth.new_cookie(), hostname))
+    values = xorgconf.screen_values(display.size, display.max_size, display.dpi)
+    conf = xorgconf.render(templates / plan.xorg_template, values)
+    write_private(layout.xorg_conf, conf.encode())
+    _write_openbox(layout, templates / "openbox")
+
+
+def _write_openbox(layout: Layout, templates: Path) -> None:
+    # openbox reads its theme from the user's data directory and its menu from an absolute path.
+    theme = layout.home / ".local" / "share" / "themes" / "vizproxy" / "openbox-3"
+    try:
+        theme.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot(f"make {theme}", error) from error
+    menu = layout.home / "menu.xml"
+    write_private(menu, xorgconf.render(templates / "menu.xml", {}).encode())
+    write_private(theme / "themerc", xorgconf.render(templates / "themerc", {}).encode())
+    settings = xorgconf.render(templates / "rc.xml", {"menu": str(menu)})
+    write_private(layout.openbox, settings.encode())

@@ -1,0 +1,1 @@
+"""The daemon's own X11 client: one thread owns the connection, everything else awaits it."""

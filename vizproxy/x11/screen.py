@@ -1,0 +1,57 @@
+"""The desktop's screen: its size, changes of it, and pictures of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from vizproxy.x11 import randr, screenshot
+from vizproxy.x11.randr import ScreenSize
+from vizproxy.x11.session import XSession
+
+
+class Screen:
+    """The screen behind an X session.
+
+    Remembers the size that was last asked for, so that a restarted X server gets it back.
+    ``bound`` is the largest width and height allowed, in pixels.
+    """
+
+    def __init__(self, session: XSession, *, bound: tuple[int, int], dpi: int) -> None:
+        self._session = session
+        self._bound = bound
+        self._dpi = dpi
+        self._wanted: tuple[int, int] | None = None
+        self._resizing = asyncio.Lock()
+
+    @property
+    def name(self) -> str | None:
+        """The display's name (``:0``), or None while there is no connection to it."""
+        return self._session.name
+
+    async def size(self) -> ScreenSize:
+        """The size now and its limits. Raises DisplayError when the X server cannot be asked."""
+        return await self._session.call(lambda d: randr.screen_size(d, self._bound))
+
+    async def resize(self, width: int, height: int) -> ScreenSize:
+        """Resize the desktop and return its new size.
+
+        Raises:
+            InvalidRequestError: the size is out of range.
+            DisplayError: the X server refuses or cannot be asked.
+        """
+        async with self._resizing:
+            size = await self._session.call(
+                lambda d: randr.resize(d, width, height, dpi=self._dpi, bound=self._bound)
+            )
+            self._wanted = (size.width, size.height)
+            return size
+
+    async def restore(self) -> None:
+        """Give a fresh X server the size that the former one had. Raises as :meth:`resize`."""
+        if self._wanted is not None:
+            await self.resize(*self._wanted)
+
+    async def png(self) -> bytes:
+        """A picture of the desktop as PNG. Raises DisplayError when there is none to be had."""
+        image = await self._session.call(screenshot.grab_root)
+        return await asyncio.to_thread(screenshot.encode_png, image)

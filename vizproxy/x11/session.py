@@ -1,0 +1,238 @@
+"""The daemon's connection to its X server.
+
+python-xlib blocks while it waits for a reply, so each connection lives on one thread of its own,
+which alone touches the ``Display``. The event loop hands it functions with :meth:`XSession.call` and
+awaits the result with a time-out. X events reach the loop through a listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import select
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from Xlib import error as xerror
+from Xlib.display import Display
+from Xlib.protocol.rq import Event as XEvent
+
+from vizproxy.errors import DisplayError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Job = Callable[[Display], Any]
+
+CALL_TIMEOUT_SECONDS: Final = 5.0
+CONNECTION_ERRORS: Final = (xerror.ConnectionClosedError, xerror.DisplayError, OSError)
+
+
+class _Connection(threading.Thread):
+    """The thread that owns one connection. ``lost`` is called on it when the connection breaks."""
+
+    def __init__(
+        self,
+        name: str,
+        xauthority: Path,
+        *,
+        event: Callable[[XEvent], None],
+        lost: Callable[[], None],
+    ) -> None:
+        super().__init__(name=f"x11 {name}", daemon=True)
+        self._display_name = name
+        self._xauthority = xauthority
+        self._event = event
+        self._lost = lost
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]]] = queue.SimpleQueue()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._closing = False
+        self._socket: socket.socket | None = None
+        self.opened: Future[None] = Future()
+
+    def submit(self, job: Job) -> Future[Any]:
+        """Queue a function for the thread; its result arrives in the future."""
+        future: Future[Any] = Future()
+        self._jobs.put((job, future))
+        self._wake()
+        return future
+
+    def close(self) -> None:
+        """End the thread, even if it waits for a reply that will not come."""
+        self._closing = True
+        self._wake()
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the server closed it first
+
+    def run(self) -> None:
+        try:
+            display = self._open()
+        except CONNECTION_ERRORS as error:
+            self.opened.set_exception(error)
+            return
+        self.opened.set_result(None)
+        try:
+            self._serve(display)
+        except CONNECTION_ERRORS as error:
+            log.debug("X connection to %s ended: %s", self._display_name, error)
+        finally:
+            self._closing = True
+            self._fail_jobs()
+            self._lost()
+
+    def _wake(self) -> None:
+        try:
+            self._wake_writer.send(b"\0")
+        except OSError:
+            pass  # the thread is gone; _fail_jobs or the caller's time-out answers
+
+    def _open(self) -> Display:
+        # python-xlib takes its cookie from the file that this variable names and from nowhere else.
+        os.environ["XAUTHORITY"] = str(self._xauthority)
+        display = Display(self._display_name)
+        self._socket = display.display.socket
+        display.set_error_handler(self._async_error)
+        return display
+
+    def _serve(self, display: Display) -> None:
+        while not self._closing:
+            while display.pending_events():
+                self._event(display.next_event())
+            sources = [display.fileno(), self._wake_reader.fileno()]
+            readable, _, _ = select.select(sources, [], [])
+            if self._wake_reader.fileno() in readable:
+                self._wake_reader.recv(4096)
+                self._run_jobs(display)
+
+    def _run_jobs(self, display: Display) -> None:
+        while not self._closing:
+            try:
+                job, future = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job(display))
+            except CONNECTION_ERRORS as error:
+                future.set_exception(error)
+                raise
+            except Exception as error:  # noqa: BLE001 - handed to the caller, who awaits the future
+                future.set_exception(error)
+
+    def _fail_jobs(self) -> None:
+        while True:
+            try:
+                _, future = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if future.set_running_or_notify_cancel():
+                future.set_exception(xerror.ConnectionClosedError("connection"))
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _async_error(self, error: xerror.XError, request: object) -> None:
+        # A window may vanish between our looking at it and our asking about it.
+        del request
+        log.debug("X error on %s: %s", self._display_name, error)
+
+
+class XSession:
+    """An async facade over the connection to the desktop's X server.
+
+    ``lost`` is called on the event loop when an open connection breaks by itself, ``event`` with
+    each X event that the connection selected.
+    """
+
+    def __init__(
+        self,
+        xauthority: Path,
+        *,
+        lost: Callable[[], None] = lambda: None,
+        event: Callable[[XEvent], None] = lambda _: None,
+    ) -> None:
+        self._xauthority = xauthority
+        self._lost = lost
+        self._event = event
+        self._connection: _Connection | None = None
+        self.name: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that is not known to be broken."""
+        return self._connection is not None
+
+    async def connect(self, name: str) -> None:
+        """Connect to display ``name`` (``":0"``), dropping an elder connection.
+
+        Raises:
+            DisplayError: the server does not accept the connection.
+        """
+        await self.close()
+        loop = asyncio.get_running_loop()
+
+        def on_loop(callback: Callable[..., None], *args: object) -> None:
+            try:
+                loop.call_soon_threadsafe(callback, *args)
+            except RuntimeError:
+                pass  # the loop is closed; nobody listens any more
+
+        connection = _Connection(
+            name,
+            self._xauthority,
+            event=lambda event: on_loop(self._event, event),
+            lost=lambda: on_loop(self._connection_lost, connection),
+        )
+        connection.start()
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
+                await asyncio.wrap_future(connection.opened)
+        except (*CONNECTION_ERRORS, TimeoutError) as error:
+            connection.close()
+            raise DisplayError("connect to the X server", f"{name} refused it ({error})") from error
+        self._connection, self.name = connection, name
+
+    async def call(self, job: Callable[[Display], T], timeout: float = CALL_TIMEOUT_SECONDS) -> T:  # noqa: ASYNC109 - one limit, for the whole round trip through the thread
+        """Run ``job`` with the Display on the X thread and return its result.
+
+        Raises:
+            DisplayError: there is no connection, it broke, or the server did not answer in time.
+        """
+        if self._connection is None:
+            raise DisplayError("reach the X server", "it is not running", "again in a moment")
+        future = self._connection.submit(job)
+        try:
+            async with asyncio.timeout(timeout):
+                result: T = await asyncio.wrap_future(future)
+                return result
+        except TimeoutError as error:
+            raise DisplayError(
+                "reach the X server", f"no answer within {timeout:g} s", "again in a moment"
+            ) from error
+        except xerror.XError as error:
+            raise DisplayError("use the X server", f"it answered with {error}") from error
+        except CONNECTION_ERRORS as error:
+            raise DisplayError(
+                "reach the X server", "the connection was lost", "again in a moment"
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection, self.name = self._connection, None, None
+        if connection is not None:
+            connection.close()
+            await asyncio.to_thread(connection.join, CALL_TIMEOUT_SECONDS)
+
+    def _connection_lost(self, connection: _Connection) -> None:
+        if connection is self._connection:
+            self._connection, self.name = None, None
+            self._lost()
