@@ -1,0 +1,1 @@
+"""HTTP: the viewer page, the API, and the picture's WebSocket."""

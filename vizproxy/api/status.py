@@ -1,0 +1,107 @@
+"""The status of the desktop, for the page, the API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from vizproxy.supervise.machine import UP, State
+from vizproxy.supervise.supervisor import ComponentStatus
+from vizproxy.x11.randr import ScreenSize
+
+
+class Condition(StrEnum):
+    """The desktop as a whole."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The condition, a sentence about it, and whether viewers can have a picture."""
+
+    condition: Condition
+    summary: str
+    picture: bool
+
+
+def assess(components: Sequence[ComponentStatus], *, stopping: bool) -> Health:
+    """Judge the desktop by its components."""
+    lacking = [c for c in components if c.shows_picture and c.state is not State.READY]
+    picture = not lacking and not stopping
+    if stopping:
+        return Health(Condition.STOPPING, "the desktop is being ended", picture)
+    if fatal := [c for c in lacking if c.state is State.FATAL]:
+        summary = "; ".join(f"the {c.title} was given up: it {c.reason}" for c in fatal)
+        return Health(Condition.FAILED, summary, picture)
+    ill = [c for c in components if c.state is State.DEGRADED]
+    if picture:
+        ill += [c for c in components if c.state not in UP]
+    if ill:
+        summary = "; ".join(_trouble(c) for c in ill)
+        return Health(Condition.DEGRADED, summary, picture)
+    if lacking:
+        waiting = ", ".join(c.title for c in lacking)
+        return Health(Condition.STARTING, f"waiting for: {waiting}", picture)
+    return Health(Condition.READY, "the desktop is ready", picture)
+
+
+def _trouble(component: ComponentStatus) -> str:
+    reason = f": {component.reason}" if component.reason else ""
+    return f"the {component.title} is {component.state.value}{reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One moment of the desktop. ``revision`` grows with every change that a viewer would notice."""
+
+    version: str
+    revision: int
+    health: Health
+    plan: str
+    plan_reason: str
+    display: str | None
+    size: ScreenSize | None
+    viewers: int
+    components: tuple[ComponentStatus, ...]
+    environment: Mapping[str, str]
+    runtime_dir: str
+    listening: tuple[str, ...]
+    log_lines_lost: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as the API gives it."""
+        size = None
+        if self.size is not None and self.display is not None:
+            size = {"name": self.display, **asdict(self.size)}
+        return {
+            "version": self.version,
+            "revision": self.revision,
+            "state": self.health.condition.value,
+            "summary": self.health.summary,
+            "picture": self.health.picture,
+            "plan": {"name": self.plan, "reason": self.plan_reason},
+            "display": size,
+            "viewers": self.viewers,
+            "components": [_component(c) for c in self.components],
+            "environment": dict(self.environment),
+            "runtime_dir": self.runtime_dir,
+            "listening": list(self.listening),
+            "log_lines_lost": self.log_lines_lost,
+        }
+
+
+def _component(component: ComponentStatus) -> dict[str, Any]:
+    shown = asdict(component)
+    shown["state"] = component.state.value
+    shown["output"] = list(component.output)
+    shown["since_seconds"] = round(component.since_seconds, 3)
+    if component.retry_in_seconds is not None:
+        shown["retry_in_seconds"] = round(component.retry_in_seconds, 3)
+    return shown

@@ -1,0 +1,159 @@
+"""The commands that ask a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from vizproxy.client import Client
+from vizproxy.config import LoadedConfig
+from vizproxy.errors import FileSystemError, NotReadyError
+from vizproxy.runtime import Layout
+
+T = TypeVar("T")
+
+SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
+
+_MARKS: Final = {
+    "ready": ("32", "●"),
+    "starting": ("33", "◌"),
+    "stopped": ("33", "◌"),
+    "degraded": ("33", "●"),
+    "backoff": ("33", "◌"),
+    "stopping": ("33", "◌"),
+    "killing": ("31", "◌"),
+    "fatal": ("31", "✗"),
+    "failed": ("31", "✗"),
+}
+"""Colour (SGR parameter) and mark of each state."""
+
+_EXIT_BY_STATE: Final = {"ready": 0, "degraded": 0, "starting": 1, "stopping": 1, "failed": 1}
+
+
+def socket_of(loaded: LoadedConfig) -> Path:
+    """The daemon's socket: as configured, else VIZPROXY_SOCKET, else the default place."""
+    told = {"http.socket", "runtime.dir"} & {k for k, v in loaded.sources.items() if v != "default"}
+    variable = os.environ.get(SOCKET_VARIABLE)
+    return Path(variable) if variable and not told else loaded.config.http_socket
+
+
+def status(loaded: LoadedConfig, *, as_json: bool) -> int:
+    """Print how the desktop does. The exit code is 0 when viewers can see it."""
+    answer = _ask(loaded, lambda client: client.status())
+    if as_json:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(describe(answer, colour=sys.stdout.isatty())))
+    return _EXIT_BY_STATE.get(answer["state"], 1)
+
+
+def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
+    """The status as lines for a person."""
+    plan, display = answer["plan"], answer["display"]
+    lines = [
+        f"{_mark(answer['state'], colour)} {answer['summary']}",
+        "",
+        f"  plan      {plan['name']} ({plan['reason']})",
+    ]
+    if display is not None:
+        lines.append(
+            f"  display   {display['name']}, {display['width']}x{display['height']} pixels"
+        )
+    lines.append(f"  viewers   {answer['viewers']}")
+    lines += [f"  address   {url}" for url in answer["listening"]]
+    if answer["log_lines_lost"]:
+        lines.append(f"  log       {answer['log_lines_lost']} lines could not be written")
+    lines.append("")
+    for component in answer["components"]:
+        lines += _component(component, colour)
+    return lines
+
+
+def _component(component: dict[str, Any], colour: bool) -> list[str]:
+    state = component["state"]
+    facts = [f"for {_duration(component['since_seconds'])}"]
+    if component["pid"] is not None:
+        facts.append(f"pid {component['pid']}")
+    if component["restarts"]:
+        facts.append(f"restarts {component['restarts']}")
+    if component["retry_in_seconds"] is not None:
+        facts.append(f"next try in {component['retry_in_seconds']:.1f} s")
+    name = f"{component['title']} ({component['name']})"
+    lines = [f"  {_mark(state, colour)} {name:<30} {state:<9} {', '.join(facts)}"]
+    if component["reason"]:
+        lines.append(f"      {component['reason']}")
+    if state in {"fatal", "backoff"}:
+        lines += [f"      | {text}" for text in component["output"]]
+    return lines
+
+
+def _mark(state: str, colour: bool) -> str:
+    code, mark = _MARKS.get(state, ("0", "?"))
+    return f"\x1b[{code}m{mark}\x1b[0m" if colour else mark
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def env(loaded: LoadedConfig) -> int:
+    """Print the environment that makes programs appear on the desktop."""
+    answer = _ask(loaded, lambda client: client.status())
+    environment: dict[str, str] = answer["environment"]
+    if not environment:
+        raise NotReadyError("tell the environment", answer["summary"], "again in a moment")
+    for name, value in environment.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def url(loaded: LoadedConfig) -> int:
+    """Print the link that opens the desktop in a browser."""
+    answer = _ask(loaded, lambda client: client.status())
+    if not answer["listening"]:
+        raise NotReadyError(
+            "print a link",
+            "the desktop is served on a unix socket alone",
+            "`vizproxy serve --http 127.0.0.1:6080`",
+        )
+    path = Layout(Path(answer["runtime_dir"])).token
+    try:
+        token = path.read_text(encoding="ascii")
+    except OSError as error:
+        raise FileSystemError(f"read {path}", (error.strerror or str(error)).lower()) from error
+    for place in answer["listening"]:
+        print(f"{place}#token={token}")
+    return 0
+
+
+def screenshot(loaded: LoadedConfig, file: Path) -> int:
+    """Save a picture of the desktop as PNG."""
+    png = _ask(loaded, lambda client: client.screenshot())
+    if str(file) == "-":
+        sys.stdout.buffer.write(png)
+        return 0
+    try:
+        file.write_bytes(png)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise FileSystemError(f"write {file}", why, "another file") from error
+    return 0
+
+
+def _ask(loaded: LoadedConfig, question: Callable[[Client], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        async with Client(socket_of(loaded)) as client:
+            return await question(client)
+
+    return asyncio.run(ask())

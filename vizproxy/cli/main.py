@@ -1,0 +1,218 @@
+"""``vizproxy``: the entry point, its options and the boundary at which errors become sentences."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from vizproxy import __version__
+from vizproxy.config import Plan, load
+from vizproxy.errors import EXIT_USAGE, VizproxyError
+
+_OVERVIEW: Final = """\
+vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one.
+
+  vizproxy serve                 start the desktop and serve it
+  vizproxy status                see how it does
+  vizproxy url                   print the link that opens it in a browser
+  eval "$(vizproxy env)"         let this shell's programs appear on it
+  vizproxy screenshot FILE.png   take a picture of it
+  vizproxy config check|show     check or print the configuration
+
+`vizproxy COMMAND --help` explains a command. Every setting can stand in a TOML file, in the
+environment as VIZPROXY_SECTION_KEY, or, where a command has one, in a flag; the last of these wins.
+"""
+
+_SERVE: Final = """\
+Start the X server, the window manager, the VNC server and the WebSocket bridge, keep them running,
+and serve the desktop's page. Ends with Ctrl-C or SIGTERM and leaves nothing behind.
+
+Without --http it listens on a unix socket alone, for a proxy such as jupyter-server-proxy. With it,
+a link is printed that opens the desktop in a browser; the link is the key, so keep it to yourself.
+"""
+
+_EXAMPLES: Final = """\
+examples:
+  vizproxy serve --http 127.0.0.1:6080
+  vizproxy serve --size 1920x1080 --plan software --runtime-dir /run/vizproxy
+"""
+
+SETTING_FLAGS: Final = {
+    "--runtime-dir": ("runtime.dir", "DIR", "directory for sockets, cookie and lock (mode 0700)"),
+    "--http-socket": ("http.socket", "PATH", "unix socket to serve on (default: DIR/http.sock)"),
+    "--http": ("http.listen", "HOST:PORT", "serve on this TCP address too; port 0 picks one"),
+    "--size": ("display.size", "WxH", "size of the desktop at the start (default: 1600x900)"),
+    "--plan": ("display.plan", "PLAN", f"how programs are drawn: {', '.join(Plan)}"),
+}
+"""The settings with a flag of their own: flag -> (dotted path, metavar, help)."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad usage in one sentence, with the way to more."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; try `{self.prog} --help`", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser. Each command stores the function that runs it."""
+    parser = _Parser(
+        prog="vizproxy",
+        usage="vizproxy COMMAND [OPTIONS]",
+        description=_OVERVIEW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--version", action="version", version=f"vizproxy {__version__}", help=argparse.SUPPRESS
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_no_command(parser))
+    _add_serve(commands)
+    _add_clients(commands)
+    _add_config(commands)
+    return parser
+
+
+def _no_command(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
+    def run(_: argparse.Namespace) -> int:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+
+    return run
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - what add_subparsers returns has no public name
+
+
+def _add_serve(commands: _Commands[_Parser]) -> None:
+    serve = commands.add_parser(
+        "serve",
+        description=_SERVE,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_settings(serve, *SETTING_FLAGS)
+    serve.set_defaults(run=_serve)
+
+
+def _add_clients(commands: _Commands[_Parser]) -> None:
+    where = ("--runtime-dir", "--http-socket")
+    status = commands.add_parser("status", description="Say how the desktop does.")
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    env = commands.add_parser(
+        "env",
+        description="Print the environment that makes programs appear on the desktop, as shell "
+        'exports: eval "$(vizproxy env)".',
+    )
+    url = commands.add_parser(
+        "url", description="Print the link that opens the desktop. The link is the key to it."
+    )
+    screenshot = commands.add_parser("screenshot", description="Save a picture of the desktop.")
+    screenshot.add_argument("file", metavar="FILE.png", type=Path, help="where to; - is stdout")
+    for command, run in (
+        (status, _status),
+        (env, _env),
+        (url, _url),
+        (screenshot, _screenshot),
+    ):
+        _add_settings(command, *where)
+        command.set_defaults(run=run)
+
+
+def _add_config(commands: _Commands[_Parser]) -> None:
+    config = commands.add_parser("config", description="Check or print the configuration.")
+    actions = config.add_subparsers(metavar="check|show", required=True)
+    check = actions.add_parser("check", description="Say all that is wrong, or that nothing is.")
+    show = actions.add_parser(
+        "show", description="Print the effective settings as TOML, with where each comes from."
+    )
+    for action, run in ((check, _config_check), (show, _config_show)):
+        _add_settings(action, *SETTING_FLAGS)
+        action.set_defaults(run=run)
+
+
+def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    parser.add_argument("--config", metavar="FILE", type=Path, help="read settings from this file")
+    for name in names:
+        path, metavar, text = SETTING_FLAGS[name]
+        parser.add_argument(name, dest=path, metavar=metavar, help=text)
+
+
+# Commands are imported when they run: `vizproxy --help` need not wait for an HTTP library.
+
+
+def _load(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    given = {path: getattr(arguments, path, None) for path, _, _ in SETTING_FLAGS.values()}
+    flags = {path: text for path, text in given.items() if text is not None}
+    return load(file=arguments.config, env=os.environ, flags=flags)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import serve
+
+    return serve.run(_load(arguments).config)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import clients
+
+    return clients.status(_load(arguments), as_json=arguments.json)
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import clients
+
+    return clients.env(_load(arguments))
+
+
+def _url(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import clients
+
+    return clients.url(_load(arguments))
+
+
+def _screenshot(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import clients
+
+    return clients.screenshot(_load(arguments), arguments.file)
+
+
+def _config_check(arguments: argparse.Namespace) -> int:
+    _load(arguments)
+    print("the configuration is valid")
+    return 0
+
+
+def _config_show(arguments: argparse.Namespace) -> int:
+    from vizproxy.config import to_toml
+
+    print(to_toml(_load(arguments)), end="")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vizproxy`` and return its exit code."""
+    arguments = make_parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except VizproxyError as error:
+        print(f"vizproxy: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output left (`vizproxy status | head -1`): as any program, end quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""A client of the daemon, over its unix socket."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+
+from vizproxy.errors import NotRunningError, VizproxyError
+
+TIMEOUT_SECONDS: Final = 30.0
+
+
+class ServerError(VizproxyError):
+    """The daemon answered with an error; ``message`` and ``hint`` are its own."""
+
+    exit_code = 1
+
+    def __init__(self, status: int, message: str, hint: str) -> None:
+        super().__init__("", message, hint)
+        self.status = status
+
+    @property
+    def message(self) -> str:
+        """The daemon's sentence."""
+        return self.why
+
+
+class Client:
+    """Asks the daemon that listens on ``socket``. An async context manager."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(self._socket)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def status(self) -> dict[str, Any]:
+        """The desktop's status, as the API gives it."""
+        status: dict[str, Any] = json.loads(await self._get("api/v1/status"))
+        return status
+
+    async def screenshot(self) -> bytes:
+        """A picture of the desktop as PNG."""
+        return await self._get("api/v1/display/screenshot")
+
+    async def _get(self, path: str) -> bytes:
+        """Get a resource.
+
+        Raises:
+            NotRunningError: nobody answers on the socket.
+            ServerError: the daemon answers with an error.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        try:
+            async with self._session.get(f"http://vizproxy/{path}") as response:
+                body = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = "it took too long" if isinstance(error, TimeoutError) else _reason(error)
+            raise NotRunningError(
+                f"reach the desktop at {self._socket}",
+                reason,
+                "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
+            ) from error
+        if response.ok:
+            return body
+        raise _server_error(response.status, body)
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "os_error", error)
+    match cause:
+        case FileNotFoundError():
+            return "no daemon runs there"
+        case ConnectionRefusedError():
+            return "the daemon there is dead"
+        case PermissionError():
+            return "it belongs to another user"
+        case _:
+            return str(cause)
+
+
+def _server_error(status: int, body: bytes) -> ServerError:
+    try:
+        answer = json.loads(body)
+        return ServerError(status, str(answer["message"]), str(answer["hint"]))
+    except (ValueError, KeyError, TypeError):
+        return ServerError(status, f"the daemon answered with HTTP status {status}", "")

@@ -1,0 +1,226 @@
+"""The daemon: where all parts are made and handed to each other.
+
+Nothing is started before everything that can be checked was checked: configuration, plan, programs,
+files, listeners. Then the children start, and the daemon waits until a signal, or a bug of its own,
+ends it. However it ends, children, sockets and files go with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from vizproxy import __version__, logs, resources, runtime
+from vizproxy.api.app import make_app
+from vizproxy.api.services import Services
+from vizproxy.config import Config
+from vizproxy.desktop import RunningDesktop
+from vizproxy.display import files, plan
+from vizproxy.display.components import DisplayAddress, Stack
+from vizproxy.errors import EXIT_INTERNAL
+from vizproxy.gateway.access import Gatekeeper, new_token
+from vizproxy.gateway.viewer import Gateway, Limits
+from vizproxy.listen import listening
+from vizproxy.runtime import Layout
+from vizproxy.supervise.supervisor import Policy, Supervisor
+from vizproxy.x11.screen import Screen
+from vizproxy.x11.session import XSession
+
+log = logging.getLogger(__name__)
+
+ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found on the machine before anything is started."""
+
+    plan: plan.RenderingPlan
+    programs: Mapping[str, str]
+    templates: Path
+    web: Path
+    novnc: Path
+
+
+def look_around(config: Config, environ: Mapping[str, str]) -> Found:
+    """Find what the desktop needs, without touching anything.
+
+    Raises:
+        PlanError: the rendering plan cannot be carried out.
+        MissingProgramError: something is not installed.
+        BusyError: the display number is taken.
+    """
+    gpu_nodes = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
+    found = Found(
+        plan=plan.choose(config.display.plan, plan.Facts(tuple(gpu_nodes))),
+        programs=files.find_programs(config, environ.get("PATH", "")),
+        templates=resources.xorg_configs(),
+        web=resources.web(),
+        novnc=resources.novnc(config.web.novnc_dir),
+    )
+    if config.display.number is not None:
+        files.check_display_free(config.display.number)
+    return found
+
+
+class Daemon:
+    """One run of vizproxy. ``out`` gets what the user is to read; the log goes to ``err``."""
+
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], *, out: TextIO, err: TextIO
+    ) -> None:
+        self._config = config
+        self._environ = environ
+        self._out = out
+        self._err = err
+        self._ending = asyncio.Event()
+        self._bug: BaseException | None = None
+
+    async def run(self) -> int:
+        """Serve the desktop until told to end; return the exit code.
+
+        Raises:
+            VizproxyError: it cannot be started. Nothing is left behind.
+        """
+        config = self._config
+        found = look_around(config, self._environ)
+        settings = config.log
+        with (
+            logs.logging_to(
+                self._err, file=settings.file, level=settings.level, form=settings.format
+            ) as writer,
+            runtime.owned(config.runtime.dir) as layout,
+        ):
+            logs.write_first_line(writer, settings.file, f"vizproxy {__version__} starts")
+            files.prepare_socket_directory()
+            files.write_files(config, found.plan, layout, found.templates)
+            with self._handling_signals():
+                await self._serve(found, layout, writer)
+            log.info("the desktop has ended")
+        return 0 if self._bug is None else EXIT_INTERNAL
+
+    async def _serve(self, found: Found, layout: Layout, writer: logs.LogWriter) -> None:
+        config = self._config
+        token = new_token()
+        runtime.write_private(layout.token, token.encode())
+        urls: list[str] = []
+        session = XSession(layout.xauthority)
+        address = DisplayAddress(config.display.number)
+        bound = config.display.max_size
+        screen = Screen(session, bound=(bound.width, bound.height), dpi=config.display.dpi)
+        limits = Limits(*(getattr(config.viewer, f.name) for f in fields(Limits)))
+        gateway = Gateway(layout.websockify_socket, limits)
+        desktop = RunningDesktop(
+            plan=found.plan,
+            layout=layout,
+            address=address,
+            screen=screen,
+            viewers=lambda: gateway.count,
+            listening=lambda: urls,
+            log_lines_lost=lambda: writer.lost,
+        )
+        gatekeeper = Gatekeeper(token, allowed_origins=config.http.allowed_origins)
+        app = make_app(Services(desktop, screen, gateway, gatekeeper, found.web, found.novnc))
+        stack = Stack(config, layout, found.programs, self._environ, session, screen, address)
+        async with listening(app, config.http_socket, config.http.listen) as bound_urls:
+            urls.extend(bound_urls)
+            async with self._supervised(stack, desktop):
+                await self._until_ended(desktop, urls, token)
+                log.info("the desktop is being ended")
+                desktop.begin_stopping()
+                await gateway.close()
+            await session.close()
+
+    @contextlib.asynccontextmanager
+    async def _supervised(self, stack: Stack, desktop: RunningDesktop) -> AsyncIterator[None]:
+        settings = self._config.supervision
+        policy = Policy(**{f.name: getattr(settings, f.name) for f in fields(settings)})
+        supervisor = Supervisor(
+            stack.components(), policy, changed=desktop.changed, bug=self._found_bug
+        )
+        desktop.attach(supervisor)
+        try:
+            supervisor.start()
+            yield
+            await supervisor.stop()
+        finally:
+            supervisor.kill_all()
+
+    async def _until_ended(self, desktop: RunningDesktop, urls: list[str], token: str) -> None:
+        announcing = asyncio.create_task(self._announce(desktop, urls, token), name="announce")
+        announcing.add_done_callback(self._announced)
+        try:
+            await self._ending.wait()
+        finally:
+            announcing.cancel()
+
+    def _announced(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._found_bug(error)
+
+    async def _announce(self, desktop: RunningDesktop, urls: list[str], token: str) -> None:
+        """Tell the user, once there is a picture or is known to be none, where to look."""
+        began = asyncio.get_running_loop().time()
+        error = await desktop.settled()
+        if error is not None:
+            log.error("%s", error)
+        else:
+            log.info("ready in %.2f s", asyncio.get_running_loop().time() - began)
+        status = await desktop.status()
+        socket = self._config.http_socket
+        # The token stands in the fragment, which browsers keep to themselves.
+        places = [f"{url}#token={token}" for url in urls] or [f"{socket} (HTTP on a unix socket)"]
+        lines = [
+            "",
+            f"  The desktop  {places[0]}",
+            *(f"               {place}" for place in places[1:]),
+        ]
+        if error is None:
+            command = f'eval "$(vizproxy env{self._client_flags()})"'
+            lines += [
+                f"  Programs     {command}   then any program, on display {status.display}",
+                "  To end it    Ctrl-C",
+            ]
+        print(*lines, "", sep="\n", file=self._out, flush=True)
+
+    def _client_flags(self) -> str:
+        """What a client needs to be told to find this daemon."""
+        return f" --http-socket {self._config.http_socket}"
+
+    # ends
+
+    @contextlib.contextmanager
+    def _handling_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in ENDING_SIGNALS:
+            loop.add_signal_handler(number, self._end)
+        loop.set_exception_handler(self._loop_exception)
+        try:
+            yield
+        finally:
+            for number in ENDING_SIGNALS:
+                loop.remove_signal_handler(number)
+            loop.set_exception_handler(None)
+
+    def _end(self) -> None:
+        self._ending.set()
+
+    def _found_bug(self, error: BaseException) -> None:
+        """A bug ends the daemon, cleanly and with a telling exit code."""
+        log.critical("a bug in vizproxy ends the desktop", exc_info=error)
+        if self._bug is None:
+            self._bug = error
+        self._end()
+
+    def _loop_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None or isinstance(error, OSError):  # a peer's connection, not our logic
+            log.warning("%s: %s", context["message"], error)
+        else:
+            self._found_bug(error)

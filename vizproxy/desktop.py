@@ -1,0 +1,123 @@
+"""The running desktop: what its parts know, put together for the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from vizproxy import __version__
+from vizproxy.api.status import Status, assess
+from vizproxy.display.components import DisplayAddress
+from vizproxy.display.plan import RenderingPlan
+from vizproxy.errors import DisplayError, VizproxyError
+from vizproxy.runtime import Layout
+from vizproxy.supervise.supervisor import ComponentStatus, Supervisor
+from vizproxy.x11.screen import Screen
+
+
+class RunningDesktop:
+    """Answers what handlers ask of the desktop.
+
+    :meth:`changed` must be called after every change that the status shows. ``listening`` and
+    ``log_lines_lost`` are asked for at every status.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: RenderingPlan,
+        layout: Layout,
+        address: DisplayAddress,
+        screen: Screen,
+        viewers: Callable[[], int],
+        listening: Callable[[], Sequence[str]],
+        log_lines_lost: Callable[[], int],
+    ) -> None:
+        self._plan = plan
+        self._layout = layout
+        self._address = address
+        self._screen = screen
+        self._viewers = viewers
+        self._listening = listening
+        self._log_lines_lost = log_lines_lost
+        self._supervisor: Supervisor | None = None
+        self._revision = 1
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    def attach(self, supervisor: Supervisor) -> None:
+        """Tell whose children these are; the supervisor and the desktop need each other."""
+        self._supervisor = supervisor
+
+    def changed(self) -> None:
+        """Something that the status shows has changed: wake who waits for it."""
+        self._revision += 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def begin_stopping(self) -> None:
+        """From now on there is no picture for new viewers."""
+        self._stopping = True
+        self.changed()
+
+    @property
+    def components(self) -> tuple[ComponentStatus, ...]:
+        """The children, in the order of the graph."""
+        return self._supervisor.snapshot() if self._supervisor is not None else ()
+
+    async def status(self) -> Status:
+        """What is known of the desktop now."""
+        size = None
+        with contextlib.suppress(DisplayError):
+            size = await self._screen.size()
+        return Status(
+            version=__version__,
+            revision=self._revision,
+            health=assess(self.components, stopping=self._stopping),
+            plan=self._plan.name.value,
+            plan_reason=self._plan.reason,
+            display=self._address.name,
+            size=size,
+            viewers=self._viewers(),
+            components=self.components,
+            environment=self._environment(),
+            runtime_dir=str(self._layout.root),
+            listening=tuple(self._listening()),
+            log_lines_lost=self._log_lines_lost(),
+        )
+
+    async def status_after(self, revision: int, limit: float) -> Status:
+        """The status as soon as it is newer than ``revision``, or after ``limit`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while self._revision <= revision and not self._stopping:
+                    await self._changed.wait()
+        return await self.status()
+
+    async def settled(self) -> VizproxyError | None:
+        """Wait for the first picture, or for the failure to get one, and return that failure."""
+        while True:
+            health = assess(self.components, stopping=self._stopping)
+            if health.picture:
+                return None
+            if health.condition in {"failed", "stopping"}:
+                return VizproxyError("show the desktop", health.summary, "`vizproxy status`")
+            await self._changed.wait()
+
+    def unready(self) -> str | None:
+        """Why there is no picture to be served now; None when there is one."""
+        health = assess(self.components, stopping=self._stopping)
+        return None if health.picture else health.summary
+
+    def retry(self, component: str) -> bool:
+        """Give a component another chance; False if it needs none. KeyError: there is none."""
+        if self._supervisor is None:
+            raise KeyError(component)
+        return self._supervisor.retry(component)
+
+    def _environment(self) -> dict[str, str]:
+        """What a program needs in its environment to appear on the desktop."""
+        if self._address.name is None:
+            return {}
+        return {"DISPLAY": self._address.name, "XAUTHORITY": str(self._layout.xauthority)}
