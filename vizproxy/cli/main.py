@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from vizproxy import __version__
-from vizproxy.config import Plan, load
+from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
 from vizproxy.errors import EXIT_USAGE, VizproxyError
 
 _OVERVIEW: Final = """\
@@ -41,14 +41,14 @@ examples:
   vizproxy serve --size 1920x1080 --plan software --runtime-dir /run/vizproxy
 """
 
-SETTING_FLAGS: Final = {
-    "--runtime-dir": ("runtime.dir", "DIR", "directory for sockets, cookie and lock (mode 0700)"),
-    "--http-socket": ("http.socket", "PATH", "unix socket to serve on (default: DIR/http.sock)"),
-    "--http": ("http.listen", "HOST:PORT", "serve on this TCP address too; port 0 picks one"),
-    "--size": ("display.size", "WxH", "size of the desktop at the start (default: 1600x900)"),
-    "--plan": ("display.plan", "PLAN", f"how programs are drawn: {', '.join(Plan)}"),
+WITH_FLAG: Final = {
+    "runtime.dir": ("DIR", "directory for sockets, cookie and lock (mode 0700)"),
+    "http.socket": ("PATH", "unix socket to serve on (default: DIR/http.sock)"),
+    "http.listen": ("HOST:PORT", "serve on this TCP address too; port 0 picks one"),
+    "display.size": ("WxH", "size of the desktop at the start (default: 1600x900)"),
+    "display.plan": ("PLAN", f"how programs are drawn: {', '.join(Plan)}"),
 }
-"""The settings with a flag of their own: flag -> (dotted path, metavar, help)."""
+"""The settings with a flag of their own: dotted path -> (metavar, help)."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"vizproxy {__version__}", help=argparse.SUPPRESS
     )
-    commands = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(prog="vizproxy", metavar="COMMAND", help=argparse.SUPPRESS)
     parser.set_defaults(run=_no_command(parser))
     _add_serve(commands)
     _add_clients(commands)
@@ -94,16 +94,17 @@ _Commands = argparse._SubParsersAction  # noqa: SLF001 - what add_subparsers ret
 def _add_serve(commands: _Commands[_Parser]) -> None:
     serve = commands.add_parser(
         "serve",
+        usage="vizproxy serve [OPTIONS]",
         description=_SERVE,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_settings(serve, *SETTING_FLAGS)
+    _add_settings(serve, *WITH_FLAG)
     serve.set_defaults(run=_serve)
 
 
 def _add_clients(commands: _Commands[_Parser]) -> None:
-    where = ("--runtime-dir", "--http-socket")
+    where = ("runtime.dir", "http.socket")
     status = commands.add_parser("status", description="Say how the desktop does.")
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
     env = commands.add_parser(
@@ -127,29 +128,41 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
 
 
 def _add_config(commands: _Commands[_Parser]) -> None:
-    config = commands.add_parser("config", description="Check or print the configuration.")
-    actions = config.add_subparsers(metavar="check|show", required=True)
-    check = actions.add_parser("check", description="Say all that is wrong, or that nothing is.")
+    config = commands.add_parser(
+        "config",
+        usage="vizproxy config check|show [OPTIONS]",
+        description="Check or print the configuration.",
+    )
+    actions = config.add_subparsers(
+        prog="vizproxy config", metavar="check|show", required=True, help=argparse.SUPPRESS
+    )
+    check = actions.add_parser(
+        "check",
+        usage="vizproxy config check [OPTIONS]",
+        description="Say everything that is wrong with the configuration, or that nothing is.",
+    )
     show = actions.add_parser(
-        "show", description="Print the effective settings as TOML, with where each comes from."
+        "show",
+        usage="vizproxy config show [OPTIONS]",
+        description="Print the effective settings as TOML, with where each comes from.",
     )
     for action, run in ((check, _config_check), (show, _config_show)):
-        _add_settings(action, *SETTING_FLAGS)
+        _add_settings(action, *WITH_FLAG)
         action.set_defaults(run=run)
 
 
-def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+def _add_settings(parser: argparse.ArgumentParser, *paths: str) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help="read settings from this file")
-    for name in names:
-        path, metavar, text = SETTING_FLAGS[name]
-        parser.add_argument(name, dest=path, metavar=metavar, help=text)
+    for path in paths:
+        metavar, text = WITH_FLAG[path]
+        parser.add_argument(SETTINGS[path].flag, dest=path, metavar=metavar, help=text)
 
 
 # Commands are imported when they run: `vizproxy --help` need not wait for an HTTP library.
 
 
-def _load(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    given = {path: getattr(arguments, path, None) for path, _, _ in SETTING_FLAGS.values()}
+def _load(arguments: argparse.Namespace) -> LoadedConfig:
+    given = {path: getattr(arguments, path, None) for path in WITH_FLAG}
     flags = {path: text for path, text in given.items() if text is not None}
     return load(file=arguments.config, env=os.environ, flags=flags)
 

@@ -1,0 +1,358 @@
+"""Every setting of vizproxy, declared once.
+
+Each field says here what it means, what kind of value it takes and what its default is. Reading
+(:mod:`vizproxy.config.load`), writing (:mod:`vizproxy.config.render`) and the reference
+(:mod:`vizproxy.config.reference`) all follow from these declarations, so a setting is added by
+adding a field. Durations are in seconds and byte counts in bytes. The model has no secrets in it
+and never will: it may be shown to anyone.
+
+The constructors check nothing; a :class:`Config` from :func:`vizproxy.config.load` is valid.
+"""
+
+# ruff: noqa: RUF009 - setting() returns a dataclass field, which is what the rule asks for
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, get_type_hints
+
+from vizproxy.config.kinds import Kind, ListKind, OptionalKind
+from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind, duration_text
+from vizproxy.config.texts import (
+    AddressKind,
+    ChoiceKind,
+    ColourKind,
+    OriginKind,
+    PathKind,
+    ProgramKind,
+)
+from vizproxy.config.values import Address, LogFormat, LogLevel, Plan, Size
+
+T = TypeVar("T")
+
+MIN_SIZE: Final = Size(64, 64)
+MAX_SIZE: Final = Size(16384, 16384)
+MAX_SOCKET_PATH: Final = 107
+"""The longest path of a Unix socket in bytes (``sun_path`` of ``unix(7)``, less its final NUL)."""
+
+_KIB = 1024
+_MIB = 1024**2
+_SIZE = SizeKind(MIN_SIZE, MAX_SIZE)
+_DURATION = DurationKind(0.001, 24 * 3600.0)
+_OPTIONAL_PATH: Final[Kind[Path | None]] = OptionalKind(PathKind())
+_OPTIONAL_ADDRESS: Final[Kind[Address | None]] = OptionalKind(AddressKind())
+_PROGRAM = ProgramKind()
+
+
+def setting(kind: Kind[T], default: T, doc: str, flag: str = "") -> T:
+    """Declare a dataclass field that is a setting of a kind, with its meaning in one sentence.
+
+    ``flag`` is a command-line flag shorter than the one that follows from the setting's path.
+    """
+    value: T = field(default=default, metadata=meaning(kind, doc, flag=flag))
+    return value
+
+
+def meaning(
+    kind: Kind[T], doc: str, default_text: str = "", flag: str = ""
+) -> Mapping[str, object]:
+    """Make a setting's field metadata; ``default_text`` describes a default that is computed."""
+    return {"kind": kind, "doc": doc, "default_text": default_text, "flag": flag}
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where the running daemon keeps its files."""
+
+    dir: Path = field(
+        metadata=meaning(
+            PathKind(),
+            "Directory for sockets, the X cookie and generated configuration; made with mode 0700.",
+            "$XDG_RUNTIME_DIR/vizproxy, else /tmp/vizproxy-UID",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """How browsers and clients reach the daemon."""
+
+    socket: Path | None = setting(
+        _OPTIONAL_PATH, None, "Unix socket to listen on; unset, it is http.sock in runtime.dir."
+    )
+    listen: Address | None = setting(
+        _OPTIONAL_ADDRESS, None, "TCP address to listen on as well; unset, there is none.", "--http"
+    )
+    allowed_origins: tuple[str, ...] = setting(
+        ListKind(OriginKind()),
+        (),
+        "Origins whose pages may open the desktop, besides the origin of its own page.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """The desktop's X server."""
+
+    plan: Plan = setting(
+        ChoiceKind(Plan),
+        Plan.AUTO,
+        "How applications draw; auto picks the best that can work.",
+        "--plan",
+    )
+    size: Size = setting(
+        _SIZE,
+        Size(1600, 900),
+        "Size of the desktop at start, in pixels; at most max_size.",
+        "--size",
+    )
+    max_size: Size = setting(
+        _SIZE, Size(7680, 4320), "Largest size that a viewer may resize the desktop to, in pixels."
+    )
+    number: int | None = setting(
+        OptionalKind(IntKind(0, 65535)), None, "X display number; unset, the first free one."
+    )
+    dpi: int = setting(
+        IntKind(48, 480, "dots per inch"), 96, "Resolution that applications scale their text by."
+    )
+    background: str = setting(ColourKind(), "#2b303b", "Colour of the empty desktop.")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The programs that make up the desktop."""
+
+    xorg: str = setting(_PROGRAM, "/usr/lib/xorg/Xorg", "X server.")
+    window_manager: str = setting(_PROGRAM, "openbox", "Window manager.")
+    x11vnc: str = setting(_PROGRAM, "x11vnc", "VNC server that shows the desktop.")
+    setpriv: str = setting(
+        _PROGRAM, "setpriv", "Starts the other programs so that they end with the daemon."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How the desktop's programs are started, watched, restarted and stopped."""
+
+    start_timeout: float = setting(
+        _DURATION, 10.0, "Time that a program has to become ready before it counts as failed."
+    )
+    stop_timeout: float = setting(
+        _DURATION, 2.0, "Time that a program has to end by itself before it is killed."
+    )
+    kill_timeout: float = setting(
+        _DURATION, 2.0, "Time that a killed program has to be gone before that is an error."
+    )
+    backoff_initial: float = setting(
+        _DURATION, 0.25, "Wait before the first restart; it grows with every further failure."
+    )
+    backoff_max: float = setting(
+        _DURATION, 10.0, "Longest wait before a restart; at least backoff_initial."
+    )
+    max_failures: int = setting(
+        IntKind(1, 100, "failures"), 5, "Failures in a row after which a program is given up."
+    )
+    stable_after: float = setting(
+        _DURATION, 30.0, "Time that a program must stay ready before its failures are forgotten."
+    )
+    health_interval: float = setting(
+        DurationKind(1.0, 24 * 3600.0), 10.0, "Time between two health checks of a program."
+    )
+    health_timeout: float = setting(
+        _DURATION, 5.0, "Time that a health check has to succeed before it counts as failed."
+    )
+    degraded_timeout: float = setting(
+        _DURATION, 30.0, "Time that a program may stay unhealthy before it is restarted."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Limits on the browsers that watch the desktop."""
+
+    max_viewers: int = setting(
+        IntKind(1, 256, "viewers"), 16, "Most viewers that may be connected at once."
+    )
+    stall_timeout: float = setting(
+        _DURATION, 30.0, "Time that a viewer may take no data before it is dropped."
+    )
+    max_message: int = setting(
+        BytesKind(64 * _KIB, 64 * _MIB), 4 * _MIB, "Largest message that a browser may send."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The page that shows the desktop."""
+
+    novnc_dir: Path | None = setting(
+        _OPTIONAL_PATH, None, "Directory of a noVNC to serve; unset, it is the packaged one."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the daemon writes about itself."""
+
+    level: LogLevel = setting(
+        ChoiceKind(LogLevel), LogLevel.INFO, "Least important messages to log."
+    )
+    format: LogFormat = setting(
+        ChoiceKind(LogFormat), LogFormat.HUMAN, "Form of a log line: text for people, or JSON."
+    )
+    file: Path | None = setting(
+        _OPTIONAL_PATH, None, "File to append the log to; unset, it goes to standard error."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, one field for each section of the file."""
+
+    runtime: Runtime
+    http: Http = field(default_factory=Http)
+    display: Display = field(default_factory=Display)
+    programs: Programs = field(default_factory=Programs)
+    supervision: Supervision = field(default_factory=Supervision)
+    viewer: Viewer = field(default_factory=Viewer)
+    web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def http_socket(self) -> Path:
+        """The Unix socket that the daemon listens on."""
+        return self.http.socket or self.runtime.dir / "http.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of the model, as the code that reads, writes and explains settings sees it.
+
+    ``default`` is None both for an unset default and for a computed one, which ``default_text``
+    describes.
+    """
+
+    section: str
+    key: str
+    kind: Kind[Any]
+    doc: str
+    default: Any
+    default_text: str
+    short_flag: str
+
+    @property
+    def path(self) -> str:
+        """The dotted path: ``display.max_size``."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: ``VIZPROXY_DISPLAY_MAX_SIZE``."""
+        return f"VIZPROXY_{self.section}_{self.key}".upper()
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag: ``--display-max-size``, or a shorter one such as ``--size``."""
+        return self.short_flag or flag_name(self.path)
+
+
+def flag_name(path: str) -> str:
+    """Name the command-line flag of a dotted path."""
+    return "--" + path.replace(".", "-").replace("_", "-")
+
+
+def _setting(section: str, declared: Field[Any]) -> Setting:
+    metadata = declared.metadata
+    default = None if declared.default is MISSING else declared.default
+    return Setting(
+        section=section,
+        key=declared.name,
+        kind=metadata["kind"],
+        doc=metadata["doc"],
+        default=default,
+        default_text=metadata["default_text"],
+        short_flag=metadata["flag"],
+    )
+
+
+SECTIONS: Final[Mapping[str, type[Any]]] = MappingProxyType(get_type_hints(Config))
+"""The dataclass of each section, by the section's name, in the order of the model."""
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {
+        f"{section}.{declared.name}": _setting(section, declared)
+        for section, model in SECTIONS.items()
+        for declared in fields(model)
+    }
+)
+"""Every setting by its dotted path, in the order of the model."""
+
+
+def value_of(config: Config, path: str) -> object:
+    """Get the value of the setting at a dotted path."""
+    section, key = path.split(".")
+    value: object = getattr(getattr(config, section), key)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What must hold between settings that are valid by themselves.
+
+    ``check`` returns what is wrong, or an empty string. The problem is reported at ``path``, the
+    first of ``reads``; a rule one of whose settings has no usable value is skipped.
+    """
+
+    reads: tuple[str, ...]
+    check: Callable[[Config], str]
+
+    @property
+    def path(self) -> str:
+        """The setting at which a breach of the rule is reported."""
+        return self.reads[0]
+
+
+def _size_within_max(config: Config) -> str:
+    size, largest = config.display.size, config.display.max_size
+    if size.fits_in(largest):
+        return ""
+    return f"'{size}' is larger than display.max_size, {largest}; lower one or raise the other"
+
+
+def _backoff_ordered(config: Config) -> str:
+    first, longest = config.supervision.backoff_initial, config.supervision.backoff_max
+    if first <= longest:
+        return ""
+    least = duration_text(first)
+    return (
+        f"{duration_text(longest)} is shorter than supervision.backoff_initial, {least}; raise it"
+    )
+
+
+def _socket_short_enough(config: Config) -> str:
+    length = len(bytes(config.http_socket))
+    if length <= MAX_SOCKET_PATH:
+        return ""
+    return (
+        f"the socket {str(config.http_socket)!r} has a path of {length} bytes, but Linux allows "
+        f"{MAX_SOCKET_PATH}; give a shorter one"
+    )
+
+
+def _default_socket_short_enough(config: Config) -> str:
+    return "" if config.http.socket else _socket_short_enough(config)
+
+
+def _given_socket_short_enough(config: Config) -> str:
+    return _socket_short_enough(config) if config.http.socket else ""
+
+
+RULES: Final = (
+    Rule(("display.size", "display.max_size"), _size_within_max),
+    Rule(("supervision.backoff_max", "supervision.backoff_initial"), _backoff_ordered),
+    Rule(("runtime.dir", "http.socket"), _default_socket_short_enough),
+    Rule(("http.socket",), _given_socket_short_enough),
+)
