@@ -63,12 +63,17 @@ lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of i
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python $(BUILD)/update_docs.py --check
 	shellcheck $(SHELL_SCRIPTS)
 
 .PHONY: format
 format: $(DEV_STAMP) ## Lay out the code and fix what can be fixed by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: $(RUNTIME_STAMP) ## Renew the generated parts of README.md and ARCHITECTURE.md
+	$(BIN)/python $(BUILD)/update_docs.py
 
 # ------------------------------------------------------------------------------------------ build
 

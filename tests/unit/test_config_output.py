@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -17,7 +15,7 @@ from vizproxy.config import SETTINGS, Config, LoadedConfig, Size, load, to_toml
 from vizproxy.config.kinds import Kind, ListKind, OptionalKind
 from vizproxy.config.model import RULES, SECTIONS, Setting
 from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind
-from vizproxy.config.reference import BEGIN, END, main, markdown
+from vizproxy.config.reference import markdown
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -177,50 +175,3 @@ def test_the_reference_explains_forms_bounds_and_defaults() -> None:
 def test_a_row_is_one_line_of_a_table() -> None:
     headings = [line for line in markdown().splitlines() if line.startswith("### ")]
     assert headings == [f"### `[{section}]`" for section in SECTIONS]
-
-
-@pytest.fixture
-def readme(tmp_path: Path) -> Path:
-    file = tmp_path / "README.md"
-    file.write_text(f"# Before é\n\n{BEGIN}\nold\n{END}\n\nafter\n", encoding="utf-8")
-    return file
-
-
-def test_a_stale_reference_is_found_and_then_rewritten(
-    readme: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    old = readme.read_text(encoding="utf-8")
-    assert main([str(readme), "--check"]) == 1
-    assert "is stale; run python -m vizproxy.config.reference" in capsys.readouterr().err
-    assert readme.read_text(encoding="utf-8") == old
-
-    assert main([str(readme)]) == 0
-    new = readme.read_text(encoding="utf-8")
-    assert new == f"# Before é\n\n{BEGIN}\n{markdown()}{END}\n\nafter\n"
-    assert main([str(readme), "--check"]) == 0
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END, f"{END}\n{BEGIN}\n"])
-def test_a_file_without_markers_is_left_alone(
-    readme: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    readme.write_text(text)
-    assert main([str(readme)]) == 2
-    assert "the file has no markers for it; try adding" in capsys.readouterr().err
-    assert readme.read_text() == text
-
-
-def test_a_file_that_cannot_be_read(
-    tmp_path: Path, readme: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path / "missing.md")]) == 73
-    assert "No such file" in capsys.readouterr().err
-    readme.write_bytes(b"\xff")
-    assert main([str(readme)]) == 73
-
-
-def test_the_reference_is_a_program(readme: Path) -> None:
-    command = [sys.executable, "-W", "error", "-m", "vizproxy.config.reference", str(readme)]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=30)
-    assert markdown() in readme.read_text(encoding="utf-8")
