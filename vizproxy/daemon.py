@@ -70,15 +70,27 @@ def look_around(config: Config, environ: Mapping[str, str]) -> Found:
 
 
 class Daemon:
-    """One run of vizproxy. ``out`` gets what the user is to read; the log goes to ``err``."""
+    """One run of vizproxy.
+
+    ``out`` gets what the user is to read; the log goes to ``err``. ``env_command`` is the shell
+    command that prints this desktop's environment.
+    """
 
     def __init__(
-        self, config: Config, environ: Mapping[str, str], *, out: TextIO, err: TextIO
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        *,
+        out: TextIO,
+        err: TextIO,
+        env_command: str,
     ) -> None:
         self._config = config
         self._environ = environ
         self._out = out
         self._err = err
+        self._env_command = env_command
+        self._supervisor: Supervisor | None = None
         self._ending = asyncio.Event()
         self._bug: BaseException | None = None
 
@@ -136,6 +148,8 @@ class Daemon:
                 desktop.begin_stopping()
                 await gateway.close()
             await session.close()
+        if address.number is not None:
+            files.remove_dead_display(address.number)
 
     @contextlib.asynccontextmanager
     async def _supervised(self, stack: Stack, desktop: RunningDesktop) -> AsyncIterator[None]:
@@ -145,12 +159,15 @@ class Daemon:
             stack.components(), policy, changed=desktop.changed, bug=self._found_bug
         )
         desktop.attach(supervisor)
+        self._supervisor = supervisor
         try:
             supervisor.start()
             yield
-            await supervisor.stop()
         finally:
-            supervisor.kill_all()
+            try:
+                await supervisor.stop()
+            finally:
+                supervisor.kill_all()
 
     async def _until_ended(self, desktop: RunningDesktop, urls: list[str], token: str) -> None:
         announcing = asyncio.create_task(self._announce(desktop, urls, token), name="announce")
@@ -182,16 +199,11 @@ class Daemon:
             *(f"               {place}" for place in places[1:]),
         ]
         if error is None:
-            command = f'eval "$(vizproxy env{self._client_flags()})"'
             lines += [
-                f"  Programs     {command}   then any program, on display {status.display}",
+                f'  Programs     eval "$({self._env_command})", then start any on {status.display}',
                 "  To end it    Ctrl-C",
             ]
         print(*lines, "", sep="\n", file=self._out, flush=True)
-
-    def _client_flags(self) -> str:
-        """What a client needs to be told to find this daemon."""
-        return f" --http-socket {self._config.http_socket}"
 
     # ends
 
@@ -209,6 +221,9 @@ class Daemon:
             loop.set_exception_handler(None)
 
     def _end(self) -> None:
+        """Begin to end; asked a second time, end at once."""
+        if self._ending.is_set() and self._supervisor is not None:
+            self._supervisor.kill_all()
         self._ending.set()
 
     def _found_bug(self, error: BaseException) -> None:

@@ -170,7 +170,7 @@ def _load(arguments: argparse.Namespace) -> LoadedConfig:
 def _serve(arguments: argparse.Namespace) -> int:
     from vizproxy.cli import serve
 
-    return serve.run(_load(arguments).config)
+    return serve.run(_load(arguments))
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -100,7 +100,11 @@ class Stack:
     # command lines
 
     def xorg(self) -> ProcessSpec:
-        """The X server. It reports its display number once it accepts clients (Xserver(1))."""
+        """The X server. It reports its display number once it accepts clients (Xserver(1)).
+
+        It must keep its abstract socket (no ``-nolisten local``): choosing a number by itself, it
+        takes no lock file, and the abstract socket is all that tells it that a number is taken.
+        """
         layout = self.layout
         display = () if self.address.name is None else (self.address.name,)
         argv = (
@@ -112,7 +116,6 @@ class Stack:
             *("-logfile", str(layout.xorg_log)),
             "-noreset",
             *("-nolisten", "tcp"),
-            *("-nolisten", "local"),  # no abstract socket: it would cross mount namespaces
             "-novtswitch",
             *("-sharevts", "vt7"),
             *("-s", "0"),

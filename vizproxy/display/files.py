@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import socket
 from collections.abc import Iterable
@@ -81,17 +83,32 @@ def check_display_free(number: int) -> None:
     Raises:
         BusyError: one does.
     """
+    if _display_answers(number):
+        raise BusyError(
+            f"start the X server on display :{number}",
+            "another X server runs there",
+            "another display.number, or none for the first free one",
+        )
+
+
+def remove_dead_display(number: int) -> None:
+    """Remove the socket and the lock of an X server that was killed and could not do it itself."""
+    if _display_answers(number):
+        return
+    lock = Path(f"/tmp/.X{number}-lock")  # noqa: S108 - where every X server has its lock
+    for leftover in (X11_SOCKETS / f"X{number}", lock):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+def _display_answers(number: int) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(X11_SOCKETS / f"X{number}"))
-        except OSError:
-            return
-    raise BusyError(
-        f"start the X server on display :{number}",
-        "another X server runs there",
-        "another display.number, or none for the first free one",
-    )
+        except OSError as error:
+            return error.errno == errno.EAGAIN  # it is there, with a full backlog
+    return True
 
 
 def write_files(config: Config, plan: RenderingPlan, layout: Layout, templates: Path) -> None:
