@@ -75,6 +75,15 @@ format: $(DEV_STAMP) ## Lay out the code and fix what can be fixed by itself
 docs: $(RUNTIME_STAMP) ## Renew the generated parts of README.md and ARCHITECTURE.md
 	$(BIN)/python $(BUILD)/update_docs.py
 
+.PHONY: screenshot
+screenshot: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Take the picture in README.md anew
+	@$(BUILD)/install-debian.sh runtime demo test
+	$(BIN)/python $(BUILD)/take_screenshot.py
+
+.PHONY: bench
+bench: $(RUNTIME_STAMP) ## Measure the viewer path
+	$(BIN)/python bench/viewer_path.py
+
 # ------------------------------------------------------------------------------------------ build
 
 .PHONY: wheel
