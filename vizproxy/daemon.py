@@ -203,7 +203,10 @@ class Daemon:
                 f'  Programs     eval "$({self._env_command})", then start any on {status.display}',
                 "  To end it    Ctrl-C",
             ]
-        print(*lines, "", sep="\n", file=self._out, flush=True)
+        try:
+            print(*lines, "", sep="\n", file=self._out, flush=True)
+        except OSError as failure:
+            log.warning("cannot print where the desktop is: %s", failure)
 
     # ends
 

@@ -84,7 +84,7 @@ class ByteRelay:
                 return End(WSCloseCode.UNSUPPORTED_DATA, "RFB is binary, a text message came")
             else:
                 return End(WSCloseCode.PROTOCOL_ERROR, "the message is not valid")
-        return End(WSCloseCode.OK, "the viewer left")
+        return End(WSCloseCode.OK, "it closed the connection")
 
     async def _to_viewer(self) -> End:
         async for message in self._upstream:
@@ -96,10 +96,10 @@ class ByteRelay:
             except TimeoutError:
                 return End(
                     STALLED,
-                    f"the viewer took no data for {self._stall_timeout:g} s",
+                    f"it took no data for {self._stall_timeout:g} s",
                 )
             except ConnectionError:
-                return End(WSCloseCode.OK, "the viewer left")
+                return End(WSCloseCode.OK, "it closed the connection")
         return End(WSCloseCode.SERVICE_RESTART, "the VNC server ended the connection")
 
 

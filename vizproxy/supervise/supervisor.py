@@ -124,7 +124,7 @@ class _Record:
 class Supervisor:
     """Keeps the children of a dependency graph running.
 
-    ``changed`` is called after every batch of transitions; ``bug`` with any exception that escapes
+    ``changed`` is called after every batch of events that changed something; ``bug`` with any exception that escapes
     a task of the supervisor's own, which is never a child's fault.
     """
 
@@ -149,6 +149,7 @@ class Supervisor:
         self._jitter = jitter
         self._queue: deque[tuple[_Record, Event, str]] = deque()
         self._draining = False
+        self._dirty = False
         self._wanted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_down = asyncio.Event()
@@ -210,7 +211,9 @@ class Supervisor:
                 self._apply(*self._queue.popleft())
         finally:
             self._draining = False
-        self._changed()
+        if self._dirty:
+            self._dirty = False
+            self._changed()
 
     def _settle(self) -> None:
         """Queue what follows from the graph: starts, losses and stops."""
@@ -249,6 +252,7 @@ class Supervisor:
         before = record.machine
         record.machine, effects = m.advance(before, event, max_failures=self._policy.max_failures)
         state = record.machine.state
+        self._dirty |= record.machine != before
         if state is not before.state:
             self._enter(record, before.state, reason)
         for effect in effects:
