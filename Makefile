@@ -48,7 +48,7 @@ desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=ho
 .PHONY: test
 test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) lint ## Run every check and every test
 	@$(BUILD)/install-debian.sh runtime demo test
-	node --test tests/web/
+	node --test tests/web/*.test.mjs
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: test-fast

@@ -1,0 +1,152 @@
+/**
+ * The daemon's HTTP interface, as the page needs it. Every address is relative to the page, which may
+ * live under any prefix.
+ *
+ * @typedef {'stopped' | 'starting' | 'ready' | 'degraded' | 'stopping' | 'killing' | 'backoff' | 'fatal'} ComponentState
+ *
+ * @typedef {object} Component
+ * @property {string} name
+ * @property {string} title
+ * @property {ComponentState} state
+ * @property {boolean} shows_picture   without it there is no picture
+ * @property {string} reason
+ * @property {number | null} retry_in_seconds
+ * @property {string[]} output   its last lines
+ *
+ * @typedef {{min_width: number, min_height: number, max_width: number, max_height: number}} Limits
+ * @typedef {Limits & {name: string, width: number, height: number}} Display
+ *
+ * @typedef {object} Status
+ * @property {string} version
+ * @property {number} revision
+ * @property {'starting' | 'ready' | 'degraded' | 'failed' | 'stopping'} state
+ * @property {string} summary
+ * @property {boolean} picture   viewers can have a picture now
+ * @property {Display | null} display
+ * @property {Component[]} components
+ */
+
+/** How long a long poll may take: the daemon's 25 seconds, and some for a slow path. */
+const POLL_TIMEOUT = 40_000;
+const TIMEOUT = 15_000;
+
+/** An answer that is not the wanted one. `status` is 0 when there was none at all. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   * @param {{code?: string, hint?: string}} [more]
+   */
+  constructor(status, message, { code = '', hint = '' } = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+
+  /** Whether the daemon itself said so, rather than a proxy in front of it. */
+  get fromDaemon() {
+    return this.code !== '';
+  }
+}
+
+/** @param {string} path */
+export function address(path) {
+  return new URL(path, document.baseURI).href;
+}
+
+/** The address of the picture's socket. */
+export function socketAddress() {
+  const url = new URL('websockify', document.baseURI);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/** @param {Response} response */
+async function failure(response) {
+  const fallback = `the server answered ${response.status} ${response.statusText}`.trim();
+  try {
+    const { code, message, hint } = await response.json();
+    // A proxy's error may be JSON as well, but has no such code.
+    if (typeof code === 'string') return new ApiError(response.status, String(message), { code, hint: String(hint ?? '') });
+  } catch {
+    // Not JSON: a proxy's error page.
+  }
+  return new ApiError(response.status, fallback);
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit & {timeout?: number}} [options]
+ * @returns {Promise<Response>}
+ */
+async function request(path, { timeout = TIMEOUT, signal, ...options } = {}) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), timeout);
+  const stop = () => abort.abort();
+  signal?.addEventListener('abort', stop);
+  try {
+    const response = await fetch(address(path), {
+      ...options, signal: abort.signal, cache: 'no-store', credentials: 'same-origin',
+    });
+    if (!response.ok) throw await failure(response);
+    return response;
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError(0, 'the server does not answer');
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {unknown} body
+ * @returns {RequestInit}
+ */
+function json(method, body) {
+  return { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+}
+
+/**
+ * @param {number | null} after answer only once the revision is larger
+ * @param {AbortSignal} signal
+ * @returns {Promise<Status>}
+ */
+export async function getStatus(after, signal) {
+  const path = after === null ? 'api/v1/status' : `api/v1/status?after=${after}`;
+  const response = await request(path, { signal, timeout: after === null ? TIMEOUT : POLL_TIMEOUT });
+  const type = response.headers.get('Content-Type') ?? '';
+  // A hub whose session has ended sends visitors to its sign-in page instead.
+  if (!type.includes('json')) throw new ApiError(401, 'a sign-in page came instead of the status');
+  try {
+    return await response.json();
+  } catch {
+    throw new ApiError(0, 'the answer was cut off');
+  }
+}
+
+/** @param {string} token */
+export async function openSession(token) {
+  await request('api/v1/session', json('POST', { token }));
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+export async function setDisplaySize(width, height) {
+  await request('api/v1/display', json('PUT', { width, height }));
+}
+
+/** @param {string} name */
+export async function retryComponent(name) {
+  await request(`api/v1/components/${encodeURIComponent(name)}/retry`, { method: 'POST' });
+}
+
+/** @returns {Promise<Blob>} */
+export async function getScreenshot() {
+  return (await request('api/v1/display/screenshot')).blob();
+}

@@ -1,0 +1,213 @@
+/**
+ * The words for each state of the page: a pure function from the model to what the overlay shows.
+ *
+ * @typedef {import('./connection.js').Model} Model
+ * @typedef {import('./connection.js').Phase} Phase
+ * @typedef {import('./api.js').Component} Component
+ * @typedef {import('./api.js').Status} Status
+ *
+ * @typedef {object} Row         one component in the list
+ * @property {string} name
+ * @property {string} title
+ * @property {'off' | 'busy' | 'good' | 'poor' | 'bad'} tone
+ * @property {string} word
+ * @property {string} reason
+ *
+ * @typedef {object} Failure     the component that everything waits for
+ * @property {string} name
+ * @property {string} title
+ * @property {string} reason
+ * @property {string[]} output
+ *
+ * @typedef {'retry' | 'recheck' | 'reload' | 'none'} Action
+ *
+ * @typedef {object} View
+ * @property {Phase} phase
+ * @property {string} tab        title of the browser tab
+ * @property {string} title
+ * @property {string} text
+ * @property {string} command    a command line to type, or ''
+ * @property {boolean} busy      the page is working on it
+ * @property {Row[]} rows
+ * @property {Failure | null} failure
+ * @property {Action} action
+ * @property {string} label      what the action's button says
+ */
+
+import { givenUp, phase, servable } from './connection.js';
+
+const NAME = 'Desktop';
+const BY_ITSELF = 'The page keeps trying by itself.';
+
+/** @type {Record<import('./api.js').ComponentState, [Row['tone'], string]>} */
+const STATES = {
+  stopped: ['off', 'waiting'],
+  starting: ['busy', 'starting'],
+  ready: ['good', 'ready'],
+  degraded: ['poor', 'limited'],
+  stopping: ['off', 'stopping'],
+  killing: ['off', 'stopping'],
+  backoff: ['poor', 'trying again'],
+  fatal: ['bad', 'failed'],
+};
+
+/**
+ * A sentence: capital letter, full stop.
+ *
+ * @param {string} text
+ */
+export function sentence(text) {
+  const trimmed = text.trim();
+  if (!trimmed) return '';
+  const full = trimmed[0].toUpperCase() + trimmed.slice(1);
+  return /[.!?…]$/.test(full) ? full : `${full}.`;
+}
+
+/**
+ * @param {Component} component
+ * @param {number} age seconds since the status was seen
+ * @returns {Row}
+ */
+function row({ name, title, state, reason, retry_in_seconds }, age) {
+  const [tone, plain] = STATES[state] ?? ['off', state];
+  const left = retry_in_seconds === null ? 0 : Math.ceil(retry_in_seconds - age);
+  const word = state === 'backoff' && left > 0 ? `trying again in ${left} s` : plain;
+  return { name, title, tone, word, reason: state === 'ready' ? '' : sentence(reason) };
+}
+
+/**
+ * @param {Status} status
+ * @returns {Failure | null}
+ */
+function failure(status) {
+  const component = givenUp(status)[0] ?? status.components.find((c) => c.state === 'backoff');
+  if (!component) return null;
+  const { name, title, reason, output } = component;
+  return { name, title, reason: sentence(reason), output };
+}
+
+/** @type {Record<import('./connection.js').Denial, Partial<View>>} */
+const DENIALS = {
+  link: {
+    title: 'This link is no longer valid',
+    text: 'A link to the desktop works until the desktop is restarted. This command prints a fresh one:',
+    command: 'vizproxy url',
+    action: 'recheck',
+    label: 'Check again',
+  },
+  session: {
+    title: 'A link with a key is needed',
+    text: 'This browser has not been let in yet. This command prints a link that lets it in:',
+    command: 'vizproxy url',
+    action: 'recheck',
+    label: 'Check again',
+  },
+  hub: {
+    title: 'Please sign in again',
+    text: 'Your session on the hub seems to have ended. Your programs keep running.',
+    action: 'reload',
+    label: 'Reload',
+  },
+  socket: {
+    title: 'The desktop cannot be shown here',
+    text: 'The server refused the connection of this page.',
+    action: 'recheck',
+    label: 'Try again',
+  },
+};
+
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function denied({ denial, notice }) {
+  const words = DENIALS[denial ?? 'session'];
+  return denial === 'socket' && notice ? { ...words, text: sentence(notice) } : words;
+}
+
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function failed(model) {
+  if (model.unsupported) {
+    return {
+      title: 'This browser is too old',
+      text: `${sentence(model.unsupported)} A current Firefox, Chrome, Edge or Safari shows it.`,
+    };
+  }
+  const status = /** @type {Status} */ (model.status);
+  const retryable = givenUp(status).length > 0;
+  return {
+    title: model.pictured ? 'The desktop stopped working' : 'The desktop could not start',
+    text: sentence(status.summary),
+    failure: failure(status),
+    action: retryable ? 'retry' : 'none',
+    label: 'Try again',
+  };
+}
+
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function waiting(model) {
+  const { status, silences, notice, pictured } = model;
+  const title = pictured ? 'Reconnecting' : 'Connecting to the desktop';
+  if (silences > (pictured ? 0 : 1)) return { title, text: `The server does not answer. ${BY_ITSELF}`, busy: true };
+  if (notice) return { title, text: `${sentence(notice)} ${BY_ITSELF}`, busy: true };
+  if (status && silences === 0 && !servable(status)) {
+    const stopping = status.state === 'stopping';
+    return { title: stopping ? 'The desktop is stopping' : title, text: sentence(status.summary), busy: true };
+  }
+  return { title, text: pictured ? 'The picture comes back by itself.' : '', busy: true };
+}
+
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function starting(model) {
+  const status = /** @type {Status} */ (model.status);
+  const title = status.state === 'stopping' ? 'The desktop is stopping' : 'Starting the desktop';
+  return { title, text: sentence(status.summary), busy: true };
+}
+
+/** @type {Record<Phase, string>} */
+const TABS = {
+  connecting: `Connecting… · ${NAME}`,
+  starting: `Starting… · ${NAME}`,
+  connected: NAME,
+  reconnecting: `Reconnecting… · ${NAME}`,
+  failed: `Not working · ${NAME}`,
+  denied: `No access · ${NAME}`,
+};
+
+/**
+ * @param {Model} model
+ * @param {number} [age] seconds since the status was seen
+ * @returns {View}
+ */
+export function describe(model, age = 0) {
+  const now = phase(model);
+  const parts = {
+    connecting: waiting, reconnecting: waiting, starting, connected: () => ({}), failed, denied,
+  }[now](model);
+  const { status } = model;
+  const telling = status !== null && model.silences === 0 && !model.unsupported
+    && (now === 'starting' || now === 'failed' || (now === 'reconnecting' && !servable(status)));
+  return {
+    phase: now,
+    tab: TABS[now],
+    title: '',
+    text: '',
+    command: '',
+    busy: false,
+    rows: telling ? status.components.map((component) => row(component, age)) : [],
+    failure: null,
+    action: 'none',
+    label: '',
+    ...parts,
+  };
+}
+

@@ -1,0 +1,142 @@
+/**
+ * The card over the picture: puts a view (see describe.js) into the page.
+ *
+ * @typedef {import('./describe.js').View} View
+ * @typedef {import('./describe.js').Row} Row
+ */
+
+/**
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @returns {T}
+ */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no element ${id}`);
+  return /** @type {T} */ (element);
+}
+
+/**
+ * Changes the text only when it differs, so that selections and screen readers are left in peace.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Row} row */
+function newRow(row) {
+  const item = document.createElement('li');
+  item.dataset.component = row.name;
+  for (const part of ['dot', 'name', 'word', 'reason']) {
+    const span = document.createElement('span');
+    span.className = part;
+    item.append(span);
+  }
+  return item;
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {Row[]} rows
+ */
+function showRows(list, rows) {
+  const names = [...list.children].map((item) => /** @type {HTMLElement} */ (item).dataset.component);
+  if (names.join('\n') !== rows.map((row) => row.name).join('\n')) list.replaceChildren(...rows.map(newRow));
+  rows.forEach((row, index) => {
+    const item = /** @type {HTMLElement} */ (list.children[index]);
+    item.dataset.tone = row.tone;
+    const [, name, word, reason] = item.children;
+    setText(name, row.title);
+    setText(word, row.word);
+    setText(reason, row.reason);
+  });
+  list.hidden = rows.length === 0;
+}
+
+/** @param {View['failure']} failure */
+function showFailure(failure) {
+  byId('failure').hidden = failure === null;
+  if (!failure) return;
+  byId('failure').dataset.component = failure.name;
+  setText(byId('failure-title'), failure.title);
+  setText(byId('failure-reason'), failure.reason);
+  const output = byId('failure-output');
+  const text = failure.output.join('\n');
+  output.hidden = text === '';
+  if (output.textContent !== text) {
+    output.textContent = text;
+    output.scrollTop = output.scrollHeight;
+  }
+}
+
+/** @param {View} view */
+export function showView(view) {
+  const root = document.documentElement;
+  root.dataset.state = view.phase;
+  root.dataset.busy = String(view.busy);
+  document.title = view.tab;
+  // The card fades out with its last words still on it.
+  byId('overlay').inert = view.phase === 'connected';
+  if (view.phase === 'connected') return;
+  setText(byId('title'), view.title);
+  setText(byId('text'), view.text);
+  byId('text').hidden = view.text === '';
+  byId('command').hidden = view.command === '';
+  setText(/** @type {Element} */ (byId('command').querySelector('code')), view.command);
+  showRows(byId('components'), view.rows);
+  showFailure(view.failure);
+  const action = byId('action');
+  action.hidden = view.action === 'none';
+  action.dataset.action = view.action;
+  setText(action, view.label);
+}
+
+/** How long a toast stays, in milliseconds. */
+const TOAST_TIME = 6_000;
+
+/**
+ * A short message at the lower edge that goes away by itself.
+ *
+ * @param {string} text
+ */
+export function toast(text) {
+  const toasts = byId('toasts');
+  for (const other of toasts.children) if (other.textContent === text) other.remove();
+  const element = document.createElement('p');
+  element.textContent = text;
+  toasts.append(element);
+  setTimeout(() => element.remove(), TOAST_TIME);
+}
+
+/**
+ * Makes every "Copy" button copy the command beside it.
+ */
+export function wireCopyButtons() {
+  for (const button of document.querySelectorAll('button.copy')) {
+    button.addEventListener('click', async () => {
+      const code = button.parentElement?.querySelector('code');
+      if (!code) return;
+      const copied = await copy(code);
+      button.textContent = copied ? 'Copied' : 'Press Ctrl+C';
+      setTimeout(() => { button.textContent = 'Copy'; }, 2_000);
+    });
+  }
+}
+
+/**
+ * @param {Element} element
+ * @returns {Promise<boolean>} whether its text is in the clipboard; else it is at least selected
+ */
+async function copy(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent ?? '');
+    return true;
+  } catch {
+    // Not allowed in this frame, or not a secure context: the older way may be.
+    getSelection()?.selectAllChildren(element);
+    return document.execCommand('copy');
+  }
+}
