@@ -73,7 +73,7 @@ class LogWriter(logging.Handler):
         """Write one line; count it if that fails."""
         try:
             self.write_line(self.format(record))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, KeyError):  # the latter: arguments that do not fit
             self.lost += 1
             return
         if self.lost > self._reported:
@@ -106,6 +106,14 @@ class _BoundedQueueHandler(logging.handlers.QueueHandler):
             self._writer.lost += 1
 
 
+class _Listener(logging.handlers.QueueListener):
+    """The writer's thread."""
+
+    def enqueue_sentinel(self) -> None:
+        """Tell the thread to end, waiting for room in the queue if it is full."""
+        self.queue.put(self._sentinel)
+
+
 @contextlib.contextmanager
 def logging_to(
     stream: TextIO, *, file: Path | None, level: LogLevel, form: LogFormat
@@ -120,7 +128,7 @@ def logging_to(
         writer = LogWriter(target, formatter)
         lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES)
         handler = _BoundedQueueHandler(lines, writer)
-        listener = logging.handlers.QueueListener(lines, writer)
+        listener = _Listener(lines, writer)
         logger = logging.getLogger("vizproxy")
         logger.setLevel(level.value.upper())
         logger.propagate = False
@@ -129,9 +137,9 @@ def logging_to(
         try:
             yield writer
         finally:
-            listener.stop()
             logger.removeHandler(handler)
             logger.propagate = True
+            listener.stop()
 
 
 @contextlib.contextmanager

@@ -27,14 +27,17 @@ def render(template: Path, values: Mapping[str, str]) -> str:
     try:
         text = template.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FileSystemError(f"read the template {template}", str(error)) from error
+        why = "it is not utf-8" if isinstance(error, UnicodeError) else error.strerror or str(error)
+        raise FileSystemError(
+            f"read the template {template}", why.lower(), "installing vizproxy again"
+        ) from error
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
         if name not in values:
-            known = ", ".join(sorted(values))
+            known = ", ".join(f"${{{name}}}" for name in sorted(values)) or "a template without any"
             raise FileSystemError(
-                f"fill in the template {template}", f"${{{name}}} is not known", f"one of: {known}"
+                f"fill in the template {template}", f"${{{name}}} is not known", known
             )
         return values[name]
 

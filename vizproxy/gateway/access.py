@@ -52,7 +52,7 @@ class Gatekeeper:
 
     def token_matches(self, token: str) -> bool:
         """Whether ``token`` is the daemon's, compared in constant time."""
-        return hmac.compare_digest(token.encode(), self._token.encode())
+        return _equal(token, self._token)
 
     def role(self, *, over_unix: bool, cookie: str | None, bearer: str | None) -> Role:
         """The role of a caller with these proofs."""
@@ -60,7 +60,7 @@ class Gatekeeper:
             return Role.CONTROL
         if bearer is not None and self.token_matches(bearer):
             return Role.CONTROL
-        if cookie is not None and hmac.compare_digest(cookie.encode(), self.cookie_value.encode()):
+        if cookie is not None and _equal(cookie, self.cookie_value):
             return Role.CONTROL
         return Role.OPEN
 
@@ -92,6 +92,11 @@ class Gatekeeper:
             f"it comes from {origin[:200]!r}, not from the desktop's own site",
             "adding that origin to http.allowed_origins if it is yours",
         )
+
+
+def _equal(offered: str, expected: str) -> bool:
+    # What was offered may hold lone surrogates: so do headers whose bytes are no UTF-8.
+    return hmac.compare_digest(offered.encode("utf-8", "surrogatepass"), expected.encode())
 
 
 def _site(url: str) -> tuple[str, int] | None:

@@ -36,8 +36,8 @@ class ProcessSpec:
     """How to start one child.
 
     ``argv[0]`` is an absolute path or a name in ``env``'s PATH; nothing goes through a shell.
-    ``creates`` are the files and sockets that the child makes: they are removed before a start and
-    after its end.
+    ``creates`` are the files and sockets that the child makes; what a former run left of them is
+    removed before a start.
     """
 
     name: str
@@ -66,12 +66,10 @@ class Child(asyncio.SubprocessProtocol):
 
     def __init__(
         self,
-        spec: ProcessSpec,
         *,
         ended: Callable[[Child, int], None],
         line: Callable[[str], None],
     ) -> None:
-        self._spec = spec
         self._ended = ended
         self._line = line
         self._transport: asyncio.SubprocessTransport | None = None
@@ -136,7 +134,6 @@ class Child(asyncio.SubprocessProtocol):
         if self._transport is not None:
             self._transport.close()
         self.report.cancel()
-        remove_leftovers(self._spec)
         self._ended(self, self._returncode)
 
     def _add_line(self, raw: bytes) -> None:
@@ -177,9 +174,9 @@ async def spawn(
     Raises:
         OSError: the program (or ``setpriv``) cannot be executed, or no process can be made.
     """
-    remove_leftovers(spec)
+    await asyncio.to_thread(remove_leftovers, spec)
     loop = asyncio.get_running_loop()
-    child = Child(spec, ended=ended, line=line)
+    child = Child(ended=ended, line=line)
     read_fd, write_fd = os.pipe() if spec.reports else (None, None)
     try:
         if read_fd is not None:

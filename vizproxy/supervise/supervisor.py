@@ -105,6 +105,7 @@ class _Record:
 
     component: Component
     machine: Machine = field(default_factory=Machine)
+    starts: int = 0
     child: Child | None = None
     spawning: asyncio.Task[None] | None = None
     unsent: signal.Signals | None = None
@@ -124,8 +125,8 @@ class _Record:
 class Supervisor:
     """Keeps the children of a dependency graph running.
 
-    ``changed`` is called after every batch of events that changed something; ``bug`` with any exception that escapes
-    a task of the supervisor's own, which is never a child's fault.
+    ``changed`` is called after every batch of events that changed something; ``bug`` with any
+    exception that escapes a task of the supervisor's own, which is never a child's fault.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Supervisor:
         now = self._clock.time()
         for record in self._records.values():
             record.entered = now
+        self._all_down.clear()
         self._wanted = True
         self._drain()
 
@@ -174,8 +176,7 @@ class Supervisor:
         """Kill every child's process group at once: the last resort when stopping is cut short."""
         self._wanted = False
         for record in self._records.values():
-            if record.child is not None:
-                record.child.signal_group(signal.SIGKILL)
+            self._signal(record, signal.SIGKILL)
 
     def retry(self, name: str) -> bool:
         """Give a child that was given up (or waits in backoff) another chance now.
@@ -318,6 +319,7 @@ class Supervisor:
     def _carry_out(self, record: _Record, effect: Effect) -> None:
         match effect:
             case Effect.SPAWN:
+                record.starts += 1
                 record.child, record.unsent, record.output = None, None, ()
                 record.probe_error = ""
                 work = self._spawn(record, record.machine.generation)
@@ -351,12 +353,14 @@ class Supervisor:
         try:
             child = await self._spawn_child(record.component.spec(), ended=ended, line=line)
         except OSError as error:
-            self._post(record, Event.SPAWN_FAILED, f"cannot be executed: {error.strerror or error}")
+            if record.machine.generation == generation:
+                why = f"cannot be executed: {error.strerror or error}"
+                self._post(record, Event.SPAWN_FAILED, why)
+            return
+        if child.finished:  # its PID may be another's by now
             return
         if record.machine.generation != generation:
             child.signal_group(signal.SIGKILL)
-            return
-        if child.finished:
             return
         record.child = child
         if record.unsent is not None:
@@ -443,7 +447,7 @@ class Supervisor:
             state=state,
             pid=record.child.pid if record.child is not None else None,
             since_seconds=max(now - record.entered, 0.0),
-            restarts=max(record.machine.generation - 1, 0),
+            restarts=max(record.starts - 1, 0),
             failures=record.machine.failures,
             reason=self._reason(record),
             retry_in_seconds=max(record.timer_ends - now, 0.0) if backing_off else None,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
+from vizproxy.errors import VizproxyError
 from vizproxy.x11 import randr, screenshot
 from vizproxy.x11.randr import ScreenSize
 from vizproxy.x11.session import XSession
+
+log = logging.getLogger(__name__)
 
 
 class Screen:
@@ -47,9 +51,13 @@ class Screen:
             return size
 
     async def restore(self) -> None:
-        """Give a fresh X server the size that the former one had. Raises as :meth:`resize`."""
-        if self._wanted is not None:
+        """Give a fresh X server the size that the former one had, if it can have it."""
+        if self._wanted is None:
+            return
+        try:
             await self.resize(*self._wanted)
+        except VizproxyError as error:
+            log.warning("the desktop comes back in its first size: %s", error)
 
     async def png(self) -> bytes:
         """A picture of the desktop as PNG. Raises DisplayError when there is none to be had."""

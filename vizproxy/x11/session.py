@@ -52,6 +52,7 @@ class _Connection(threading.Thread):
         self._lost = lost
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
         self._closing = False
         self._socket: socket.socket | None = None
         self.opened: Future[None] = Future()
@@ -93,7 +94,7 @@ class _Connection(threading.Thread):
         try:
             self._wake_writer.send(b"\0")
         except OSError:
-            pass  # the thread is gone; _fail_jobs or the caller's time-out answers
+            pass  # full: it is awake; closed: it is gone, and _fail_jobs or the time-out answers
 
     def _open(self) -> Display:
         # python-xlib takes its cookie from the file that this variable names and from nowhere else.
@@ -199,6 +200,9 @@ class XSession:
         except (*CONNECTION_ERRORS, TimeoutError) as error:
             connection.close()
             raise DisplayError("connect to the X server", f"{name} refused it ({error})") from error
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         self._connection, self.name = connection, name
 
     async def call(self, job: Callable[[Display], T], timeout: float = CALL_TIMEOUT_SECONDS) -> T:  # noqa: ASYNC109 - one limit, for the whole round trip through the thread
