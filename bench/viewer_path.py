@@ -55,7 +55,7 @@ async def path(directory: Path) -> AsyncIterator[tuple[Path, Path]]:
     )
     while not bridge.exists():  # noqa: ASYNC110 - a file appears without telling anybody
         await asyncio.sleep(0.01)
-    gateway = Gateway(bridge, Limits(max_viewers=4, stall_timeout=30, max_message=1 << 22))
+    gateway = Gateway(bridge, Limits(4, stall_timeout=30, max_message=1 << 22, buffer=1 << 24))
     app = web.Application()
     app.router.add_get("/websockify", lambda request: gateway.serve(request, None))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

@@ -11,6 +11,7 @@ import aiohttp
 from vizproxy.errors import NotRunningError, VizproxyError
 
 TIMEOUT_SECONDS: Final = 30.0
+_STRANGER: Final = "what listens there is not vizproxy"
 
 
 class ServerError(VizproxyError):
@@ -48,7 +49,13 @@ class Client:
 
     async def status(self) -> dict[str, Any]:
         """The desktop's status, as the API gives it."""
-        status: dict[str, Any] = json.loads(await self._get("api/v1/status"))
+        body = await self._get("api/v1/status")
+        try:
+            status = json.loads(body)
+        except ValueError as error:
+            raise self._unreachable(_STRANGER) from error
+        if not isinstance(status, dict) or "components" not in status:
+            raise self._unreachable(_STRANGER)
         return status
 
     async def screenshot(self) -> bytes:
@@ -68,33 +75,42 @@ class Client:
             async with self._session.get(f"http://vizproxy/{path}") as response:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = "it took too long" if isinstance(error, TimeoutError) else _reason(error)
-            raise NotRunningError(
-                f"reach the desktop at {self._socket}",
-                reason,
-                "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
-            ) from error
+            raise self._unreachable(_reason(error)) from error
         if response.ok:
             return body
-        raise _server_error(response.status, body)
+        raise _server_error(response.status, body) or self._unreachable(_STRANGER)
+
+    def _unreachable(self, why: str) -> NotRunningError:
+        return NotRunningError(
+            f"reach the desktop at {self._socket}",
+            why,
+            "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
+        )
 
 
 def _reason(error: BaseException) -> str:
     cause = getattr(error, "os_error", error)
     match cause:
+        case TimeoutError():
+            return "it took too long"
         case FileNotFoundError():
             return "no daemon runs there"
         case ConnectionRefusedError():
             return "the daemon there is dead"
         case PermissionError():
             return "it belongs to another user"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer"
+        case aiohttp.ClientResponseError():
+            return _STRANGER
         case _:
-            return str(cause)
+            return getattr(cause, "strerror", None) or str(cause)
 
 
-def _server_error(status: int, body: bytes) -> ServerError:
+def _server_error(status: int, body: bytes) -> ServerError | None:
+    """The daemon's error, if the answer is one of the daemon's."""
     try:
         answer = json.loads(body)
         return ServerError(status, str(answer["message"]), str(answer["hint"]))
     except (ValueError, KeyError, TypeError):
-        return ServerError(status, f"the daemon answered with HTTP status {status}", "")
+        return None

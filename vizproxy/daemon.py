@@ -28,7 +28,8 @@ from vizproxy.gateway.access import Gatekeeper, new_token
 from vizproxy.gateway.viewer import Gateway, Limits
 from vizproxy.listen import listening
 from vizproxy.runtime import Layout
-from vizproxy.supervise.supervisor import Policy, Supervisor
+from vizproxy.supervise.policy import Policy
+from vizproxy.supervise.supervisor import Supervisor
 from vizproxy.x11.screen import Screen
 from vizproxy.x11.session import XSession
 
@@ -104,6 +105,7 @@ class Daemon:
         found = look_around(config, self._environ)
         settings = config.log
         with (
+            self._handling_signals(),
             logs.logging_to(
                 self._err, file=settings.file, level=settings.level, form=settings.format
             ) as writer,
@@ -112,8 +114,7 @@ class Daemon:
             logs.write_first_line(writer, settings.file, f"vizproxy {__version__} starts")
             files.prepare_socket_directory()
             files.write_files(config, found.plan, layout, found.templates)
-            with self._handling_signals():
-                await self._serve(found, layout, writer)
+            await self._serve(found, layout, writer)
             log.info("the desktop has ended")
         return 0 if self._bug is None else EXIT_INTERNAL
 
@@ -238,7 +239,8 @@ class Daemon:
 
     def _loop_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None or isinstance(error, OSError):  # a peer's connection, not our logic
+        of_a_connection = {"transport", "socket"} & context.keys()
+        if error is None or (of_a_connection and isinstance(error, OSError)):
             log.warning("%s: %s", context["message"], error)
         else:
             self._found_bug(error)

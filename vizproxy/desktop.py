@@ -10,9 +10,10 @@ from vizproxy import __version__
 from vizproxy.api.status import Status, assess
 from vizproxy.display.components import DisplayAddress
 from vizproxy.display.plan import RenderingPlan
-from vizproxy.errors import DisplayError, VizproxyError
+from vizproxy.errors import VizproxyError
 from vizproxy.runtime import Layout
-from vizproxy.supervise.supervisor import ComponentStatus, Supervisor
+from vizproxy.supervise.status import ComponentStatus
+from vizproxy.supervise.supervisor import Supervisor
 from vizproxy.x11.screen import Screen
 
 
@@ -68,9 +69,7 @@ class RunningDesktop:
 
     async def status(self) -> Status:
         """What is known of the desktop now."""
-        size = None
-        with contextlib.suppress(DisplayError):
-            size = await self._screen.size()
+        size = await self._screen.size_soon()
         return Status(
             version=__version__,
             revision=self._revision,

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
 
 from vizproxy.config import Address
-from vizproxy.errors import BusyError, FileSystemError
+from vizproxy.errors import BusyError, FileSystemError, VizproxyError
 from vizproxy.runtime import FILE_MODE, check_socket_path
 
-SHUTDOWN_SECONDS = 1.0
+SHUTDOWN_SECONDS: Final = 1.0
+
+MAX_TCP_CONNECTIONS: Final = 256
+"""How many may be open at once over TCP, where anybody on the machine can open them: so that they
+cannot use up the file descriptors that the desktop's own work needs."""
+
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 @contextlib.asynccontextmanager
@@ -32,32 +41,78 @@ async def listening(
     await runner.setup()
     try:
         # TCP first: a port that is taken is the likelier failure, and leaves no file behind.
-        url = await _listen_tcp(runner, address) if address is not None else ()
-        _remove_stale(path)
-        with _bound(path) as listener:
-            site = web.SockSite(runner, listener)
-            await site.start()
-            try:
-                yield url
-            finally:
-                await site.stop()
+        async with _listening_tcp(runner, address) as urls:
+            _remove_stale(path)
+            with _bound(path) as listener:
+                site = web.SockSite(runner, listener)
+                await site.start()
+                try:
+                    yield urls
+                finally:
+                    await site.stop()
     finally:
         await runner.cleanup()
 
 
-async def _listen_tcp(runner: web.AppRunner, address: Address) -> tuple[str, ...]:
-    site = web.TCPSite(runner, address.host, address.port)
+class _OneTooMany(asyncio.Protocol):
+    """Hangs up on a connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _bounded(server: web.Server) -> Callable[[], asyncio.Protocol]:
+    """A protocol factory like ``server``, but for a limited number of TCP connections at once."""
+
+    def over_tcp(connection: asyncio.BaseProtocol) -> bool:
+        transport: asyncio.BaseTransport | None = getattr(connection, "transport", None)
+        ours = transport.get_extra_info("socket") if transport is not None else None
+        return ours is not None and ours.family != socket.AF_UNIX
+
+    def make() -> asyncio.Protocol:
+        if sum(map(over_tcp, server.connections)) < MAX_TCP_CONNECTIONS:
+            return server()
+        return _OneTooMany()
+
+    return make
+
+
+@contextlib.asynccontextmanager
+async def _listening_tcp(
+    runner: web.AppRunner, address: Address | None
+) -> AsyncIterator[tuple[str, ...]]:
+    """Serve on a TCP address, if there is one; yield its URLs."""
+    if address is None or runner.server is None:
+        yield ()
+        return
     try:
-        await site.start()
+        server = await asyncio.get_running_loop().create_server(
+            _bounded(runner.server), address.host, address.port, reuse_address=True
+        )
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise BusyError(
-                f"listen on {address}", "another program listens there", "another --http"
-            ) from error
-        why = error.strerror or str(error)
-        raise FileSystemError(f"listen on {address}", why, "another --http") from error
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    ports = sorted({bound[1] for bound in runner.addresses})
+        raise _cannot_listen(address, error) from error
+    try:
+        yield _urls(address, server)
+    finally:
+        server.close()
+
+
+def _cannot_listen(address: Address, error: OSError) -> VizproxyError:
+    action, hint = f"listen on {address}", "another --http"
+    if error.errno == errno.EADDRINUSE:
+        return BusyError(action, "another program listens there", hint)
+    if isinstance(error, socket.gaierror):
+        why = "there is no host of that name"
+    else:  # asyncio's own text repeats the address
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+    return FileSystemError(action, why, hint)
+
+
+def _urls(address: Address, server: asyncio.Server) -> tuple[str, ...]:
+    # "Every address" is nowhere that a browser could go to.
+    name = socket.gethostname() if address.host in _EVERY_ADDRESS else address.host
+    host = f"[{name}]" if ":" in name else name
+    ports = sorted({bound.getsockname()[1] for bound in server.sockets})
     return tuple(f"http://{host}:{port}/" for port in ports)
 
 
@@ -80,7 +135,7 @@ def _bound(path: Path) -> Iterator[socket.socket]:
 
 def _remove_stale(path: Path) -> None:
     """Remove the socket of a dead daemon; keep that of a living one, and anything else."""
-    check_socket_path(path)
+    check_socket_path(path, "a shorter --http-socket")
     try:
         mode = path.lstat().st_mode
     except OSError:

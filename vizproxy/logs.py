@@ -77,9 +77,13 @@ class LogWriter(logging.Handler):
             self.lost += 1
             return
         if self.lost > self._reported:
+            # At most: the stream's buffer may have kept some of them until there was room.
+            missing = self.lost - self._reported
+            text = f"log lines before this one are missing: {missing} at most"
+            facts = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}
             with contextlib.suppress(OSError, ValueError):
-                self.write_line(f"({self.lost - self._reported} log lines before this were lost)")
-                self._reported = self.lost
+                self.write_line(self.format(logging.makeLogRecord({**facts, "msg": text})))
+                self._reported += missing
 
     def write_line(self, line: str) -> None:
         """Write and flush. Raises OSError when the line did not get there."""
@@ -90,8 +94,9 @@ class LogWriter(logging.Handler):
 class _BoundedQueueHandler(logging.handlers.QueueHandler):
     """Hands records to the writer's thread; drops and counts them when it cannot follow."""
 
-    def __init__(self, lines: queue.Queue[logging.LogRecord], writer: LogWriter) -> None:
+    def __init__(self, lines: queue.SimpleQueue[logging.LogRecord], writer: LogWriter) -> None:
         super().__init__(lines)
+        self._lines = lines
         self._writer = writer
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
@@ -100,18 +105,11 @@ class _BoundedQueueHandler(logging.handlers.QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Queue without waiting."""
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
+        # The bound is kept here: a queue with a bound would have no room for the listener's end.
+        if self._lines.qsize() < QUEUE_LINES:
+            self._lines.put(record)
+        else:
             self._writer.lost += 1
-
-
-class _Listener(logging.handlers.QueueListener):
-    """The writer's thread."""
-
-    def enqueue_sentinel(self) -> None:
-        """Tell the thread to end, waiting for room in the queue if it is full."""
-        self.queue.put(self._sentinel)
 
 
 @contextlib.contextmanager
@@ -126,9 +124,9 @@ def logging_to(
     formatter = JsonFormatter() if form is LogFormat.JSON else HumanFormatter()
     with _opened(file, stream) as target:
         writer = LogWriter(target, formatter)
-        lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES)
+        lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         handler = _BoundedQueueHandler(lines, writer)
-        listener = _Listener(lines, writer)
+        listener = logging.handlers.QueueListener(lines, writer)
         logger = logging.getLogger("vizproxy")
         logger.setLevel(level.value.upper())
         logger.propagate = False
@@ -178,6 +176,4 @@ def write_first_line(writer: LogWriter, file: Path | None, text: str) -> None:
 def _cannot_log(file: Path | None, error: OSError) -> FileSystemError:
     name = "standard error" if file is None else str(file)
     why = (error.strerror or str(error)).lower()
-    return FileSystemError(
-        f"write the log to {name}", why, "another log.file, or making room there"
-    )
+    return FileSystemError(f"write the log to {name}", why, "another log.file")

@@ -7,6 +7,7 @@ daemon at a time owns it, by an advisory lock that the kernel releases however t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -22,6 +23,10 @@ DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 MAX_SOCKET_PATH_BYTES: Final = 107
 """The longest path that fits in ``sun_path`` of ``struct sockaddr_un`` with its final NUL (unix(7))."""
+
+
+_LOCK_MARK: Final = b"vizproxy "
+_ANOTHER: Final = "another --runtime-dir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Layout:
     @property
     def home(self) -> Path:
         """HOME of the children: they have no business in the user's."""
-        return self.root / "home"
+        return self.root / ".vizproxy-home"
 
     @property
     def openbox(self) -> Path:
@@ -90,7 +95,7 @@ class Layout:
         )
 
 
-def check_socket_path(path: Path) -> None:
+def check_socket_path(path: Path, hint: str = "a shorter --runtime-dir") -> None:
     """Check that ``path`` fits in a socket address.
 
     Raises:
@@ -101,24 +106,26 @@ def check_socket_path(path: Path) -> None:
         raise FileSystemError(
             f"listen on {path}",
             f"the path has {length} bytes and a socket's may have {MAX_SOCKET_PATH_BYTES}",
-            "a shorter --runtime-dir",
+            hint,
         )
 
 
 @contextlib.contextmanager
 def owned(root: Path) -> Iterator[Layout]:
-    """Own the runtime directory: make it, check it, lock it, and empty it at the end.
+    """Own the runtime directory: check it, make it, lock it, and empty it at the end.
 
     Only what a daemon makes is removed, and the directory itself if it was made here and is empty.
+    What is not ours is not touched: a directory in which something else has one of our names, or
+    which others can enter and is in use, is refused as it is.
 
     Raises:
         BusyError: another daemon owns it.
-        FileSystemError: it cannot be made, or others could reach into it.
+        FileSystemError: it cannot be made, or is not fit.
     """
     layout = Layout(root)
     for socket in (layout.x11vnc_socket, layout.websockify_socket):
         check_socket_path(socket)
-    made = _make_directory(root)
+    made = _make_directory(layout)
     try:
         with _locked(layout):
             _clean(layout)
@@ -132,46 +139,88 @@ def owned(root: Path) -> Iterator[Layout]:
                 root.rmdir()
 
 
-def _make_directory(root: Path) -> bool:
-    made = False
+def _make_directory(layout: Layout) -> bool:
+    """Make the directory if there is none, and check it if there is; return whether it was made."""
+    root, made = layout.root, False
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             root.mkdir(mode=DIRECTORY_MODE)
             made = True
         facts = root.lstat()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FileSystemError(
+            f"make the runtime directory {root}",
+            "a part of its path is not a directory",
+            _ANOTHER,
+        ) from error
     except OSError as error:
         raise cannot(f"make the runtime directory {root}", error) from error
-    action = f"use {root} as the runtime directory"
-    hint = "another --runtime-dir"
     if not stat.S_ISDIR(facts.st_mode):
-        raise FileSystemError(action, "it is not a directory (nor may it be a symbolic link)", hint)
+        raise _unfit(root, "it is not a directory (nor may it be a symbolic link)")
     if facts.st_uid != os.geteuid():
-        raise FileSystemError(action, f"it belongs to uid {facts.st_uid}", hint)
+        raise _unfit(root, f"it belongs to uid {facts.st_uid}")
     if facts.st_mode & 0o077:
-        try:
-            root.chmod(DIRECTORY_MODE)
-        except OSError as error:
-            raise cannot(f"close {root} to others", error) from error
+        _close_to_others(layout)
     return made
+
+
+def _close_to_others(layout: Layout) -> None:
+    root = layout.root
+    try:
+        if any(root.iterdir()) and not _former_daemon(layout):
+            raise _unfit(root, "others can enter it, and it is in use for something else")
+        root.chmod(DIRECTORY_MODE)
+    except OSError as error:
+        raise cannot(f"close {root} to others", error) from error
+
+
+def _former_daemon(layout: Layout) -> bool:
+    """Whether the lock file is a daemon's. One that was killed leaves it behind."""
+    try:
+        return layout.lock.read_bytes().startswith(_LOCK_MARK)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise cannot(f"read {layout.lock}", error) from error
+
+
+def _unfit(root: Path, why: str) -> FileSystemError:
+    return FileSystemError(f"use {root} as the runtime directory", why, _ANOTHER)
 
 
 @contextlib.contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
+    ours = not os.path.lexists(layout.lock)
     descriptor = _take_lock(layout)
     try:
+        _check_for_strangers(layout, os.pread(descriptor, len(_LOCK_MARK), 0))
+        ours = True
         try:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            os.pwrite(descriptor, b"%b%d\n" % (_LOCK_MARK, os.getpid()), 0)
         except OSError as error:
             raise cannot(f"write {layout.lock}", error) from error
-        try:
-            yield
-        finally:
+        yield
+    finally:
+        if ours:
             with contextlib.suppress(FileNotFoundError):
                 layout.lock.unlink()
-    finally:
         os.close(descriptor)
+
+
+def _check_for_strangers(layout: Layout, lock: bytes) -> None:
+    """Refuse a directory whose files would be taken for a former daemon's, and removed.
+
+    ``lock`` is how the lock file begins: a former daemon's has our mark, a fresh one is empty.
+    """
+    if lock == _LOCK_MARK:
+        return
+    found = [path for path in (*layout.made_by_daemon(), layout.home) if os.path.lexists(path)]
+    if lock:
+        found.insert(0, layout.lock)
+    if found:
+        raise _unfit(layout.root, f"{found[0].name} in it was not made by vizproxy")
 
 
 def _take_lock(layout: Layout) -> int:
@@ -185,11 +234,11 @@ def _take_lock(layout: Layout) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            owner = os.read(descriptor, 64).removeprefix(_LOCK_MARK).decode("ascii", "replace")
             os.close(descriptor)
             raise BusyError(
                 f"use the runtime directory {layout.root}",
-                f"another vizproxy (pid {owner}) owns it",
+                f"another vizproxy (pid {owner.strip() or 'unknown'}) owns it",
                 "`vizproxy status`, or another --runtime-dir",
             ) from error
         # The former owner may have removed the file between our opening and our locking it.
@@ -229,4 +278,6 @@ def write_private(path: Path, content: bytes) -> None:
 def cannot(action: str, error: OSError) -> FileSystemError:
     """Turn an OSError into a sentence for a person."""
     why = (error.strerror or str(error)).lower()
-    return FileSystemError(action, why, "another --runtime-dir, or making room there")
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    room = ", or making room there" if full else ""
+    return FileSystemError(action, why, f"{_ANOTHER}{room}")

@@ -56,7 +56,10 @@ def make_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _guarded(route))
+        if route.method == "GET":
+            app.router.add_get(route.path, _guarded(route))  # HEAD comes with it
+        else:
+            app.router.add_route(route.method, route.path, _guarded(route))
     app.router.add_get("/", _file(services.web / "index.html"))
     for path in sorted(services.web.iterdir()):
         if _PAGE_FILE.fullmatch(path.name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Final
 
@@ -52,8 +53,10 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _plain_http_error(error, request)
     except ConnectionResetError:
         raise  # the client left; there is nobody to tell
-    except Exception:  # a bug in one request must not end the desktop
-        log.exception("a bug while answering %s %s", request.method, request.path)
+    except Exception as error:  # a bug in one request must not end the desktop
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _plain_http_error(web.HTTPNotFound(), request)  # aiohttp asked the file system
+        log.exception("a bug while answering %s %r", request.method, request.path)
         return error_response(
             500,
             "internal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from vizproxy.x11.randr import ScreenSize
 LONG_POLL_SECONDS: Final = 25.0
 """How long a status request with ``after`` may wait: less than what proxies allow (30 s and up)."""
 
+MAX_REVISION_DIGITS: Final = 18
 MAX_TOKEN_CHARS: Final = 256
 
 
@@ -38,7 +38,7 @@ async def get_status(request: web.Request) -> web.Response:
     after = request.query.get("after")
     if after is None:
         status = await desktop.status()
-    elif after.isascii() and after.isdigit():
+    elif after.isascii() and after.isdigit() and len(after) <= MAX_REVISION_DIGITS:
         status = await desktop.status_after(int(after), LONG_POLL_SECONDS)
     else:
         raise InvalidRequestError(
@@ -72,7 +72,7 @@ async def screenshot(request: web.Request) -> web.Response:
 
 
 async def retry(request: web.Request) -> web.Response:
-    """Give a component that was given up another chance."""
+    """Give a component that was given up, waits or is ill another chance."""
     name = request.match_info["name"]
     try:
         tried = request.app[SERVICES].desktop.retry(name)
@@ -114,7 +114,8 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 async def _json_object(request: web.Request, action: str) -> dict[str, Any]:
     try:
         body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError, LookupError) as error:
+        # Not JSON, a number without end, nesting without end, a character set that nobody knows.
         raise InvalidRequestError(action, f"the body is not JSON ({error})") from error
     if not isinstance(body, dict):
         raise InvalidRequestError(action, "the body is not a JSON object")

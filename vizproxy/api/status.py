@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from vizproxy.supervise.machine import UP, State
-from vizproxy.supervise.supervisor import ComponentStatus
+from vizproxy.supervise.status import ComponentStatus
 from vizproxy.x11.randr import ScreenSize
 
 
@@ -52,9 +52,20 @@ def assess(components: Sequence[ComponentStatus], *, stopping: bool) -> Health:
     return Health(Condition.READY, "the desktop is ready", picture)
 
 
+_TROUBLE: Final[Mapping[State, str]] = {
+    State.STOPPED: "is not running",
+    State.STARTING: "is starting",
+    State.DEGRADED: "is degraded",
+    State.STOPPING: "is being ended",
+    State.KILLING: "is being killed",
+    State.BACKOFF: "failed and will be started again",
+    State.FATAL: "was given up",
+}
+
+
 def _trouble(component: ComponentStatus) -> str:
     reason = f": {component.reason}" if component.reason else ""
-    return f"the {component.title} is {component.state.value}{reason}"
+    return f"the {component.title} {_TROUBLE[component.state]}{reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,6 @@ _MARKS: Final = {
 }
 """Colour (SGR parameter) and mark of each state."""
 
-_EXIT_BY_STATE: Final = {"ready": 0, "degraded": 0, "starting": 1, "stopping": 1, "failed": 1}
-
 
 def socket_of(loaded: LoadedConfig) -> Path:
     """The daemon's socket: as configured, else VIZPROXY_SOCKET, else the default place."""
@@ -50,7 +48,7 @@ def status(loaded: LoadedConfig, *, as_json: bool) -> int:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         print("\n".join(describe(answer, colour=sys.stdout.isatty())))
-    return _EXIT_BY_STATE.get(answer["state"], 1)
+    return 0 if answer["picture"] else 1
 
 
 def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
@@ -131,7 +129,9 @@ def url(loaded: LoadedConfig) -> int:
     try:
         token = path.read_text(encoding="ascii")
     except OSError as error:
-        raise FileSystemError(f"read {path}", (error.strerror or str(error)).lower()) from error
+        why = (error.strerror or str(error)).lower()
+        hint = "this in the daemon's own container, as its own user"
+        raise FileSystemError(f"read {path}", why, hint) from error
     for place in answer["listening"]:
         print(f"{place}#token={token}")
     return 0
@@ -140,14 +140,19 @@ def url(loaded: LoadedConfig) -> int:
 def screenshot(loaded: LoadedConfig, file: Path) -> int:
     """Save a picture of the desktop as PNG."""
     png = _ask(loaded, lambda client: client.screenshot())
-    if str(file) == "-":
-        sys.stdout.buffer.write(png)
-        return 0
+    to_stdout = str(file) == "-"
     try:
-        file.write_bytes(png)
+        if to_stdout:
+            with open(sys.stdout.fileno(), "wb", closefd=False) as out:
+                out.write(png)
+        else:
+            file.write_bytes(png)
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        name = "standard output" if to_stdout else str(file)
         why = (error.strerror or str(error)).lower()
-        raise FileSystemError(f"write {file}", why, "another file") from error
+        raise FileSystemError(f"write the picture to {name}", why, "another file") from error
     return 0
 
 

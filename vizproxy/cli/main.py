@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
 from vizproxy import __version__
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
-from vizproxy.errors import EXIT_USAGE, VizproxyError
+from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError
+
+EXIT_PIPE: Final = 141
+EXIT_INTERRUPTED: Final = 130
+"""What a shell gives a program that SIGPIPE or SIGINT ended: 128 and the signal's number."""
 
 _OVERVIEW: Final = """\
 vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one.
@@ -168,9 +175,10 @@ def _load(arguments: argparse.Namespace) -> LoadedConfig:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    loaded = _load(arguments)  # first: what is wrong with it need not wait for an HTTP library
     from vizproxy.cli import serve
 
-    return serve.run(_load(arguments))
+    return serve.run(loaded)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -212,19 +220,48 @@ def _config_show(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vizproxy`` and return its exit code."""
-    arguments = make_parser().parse_args(argv)
-    run: Callable[[argparse.Namespace], int] = arguments.run
     try:
-        return run(arguments)
+        with _output_written():
+            arguments = make_parser().parse_args(argv)
+            run: Callable[[argparse.Namespace], int] = arguments.run
+            return run(arguments)
     except VizproxyError as error:
         print(f"vizproxy: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output left (`vizproxy status | head -1`): as any program, end quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return EXIT_PIPE
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the main boundary: a bug, with all that is known of it
+        traceback.print_exc()
+        print(f"vizproxy: cannot go on: a bug in vizproxy ({error!r}, see above)", file=sys.stderr)
+        return EXIT_INTERNAL
+
+
+@contextlib.contextmanager
+def _output_written() -> Iterator[None]:
+    """Write out what is printed in here at the end of it, where it is known what a failure means.
+
+    Otherwise it would fail at some print, or when the interpreter ends.
+    """
+    out: object = sys.stdout
+    if not isinstance(out, io.TextIOWrapper):  # there is none (`>&-`)
+        yield
+        return
+    out.reconfigure(write_through=False)  # which PYTHONUNBUFFERED, common in containers, sets
+    try:
+        yield
+    finally:
+        try:
+            out.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left would fail again
+            if isinstance(error, BrokenPipeError):
+                raise
+            why = (error.strerror or str(error)).lower()
+            action = "write to standard output"
+            raise FileSystemError(action, why, "another place for it") from error
 
 
 if __name__ == "__main__":

@@ -40,8 +40,11 @@ def env_command(loaded: LoadedConfig, program: str) -> str:
     """
     known = shutil.which("vizproxy")
     if known is not None and Path(known).resolve() == Path(program).resolve():
-        program = "vizproxy"
-    words = [program, "env"]
+        words = ["vizproxy", "env"]
+    elif Path(program).name == "vizproxy":
+        words = [str(Path(program).absolute()), "env"]
+    else:
+        words = [sys.executable, "-m", "vizproxy.cli.main", "env"]
     if {loaded.sources["runtime.dir"], loaded.sources["http.socket"]} != {"default"}:
         words += ["--http-socket", str(loaded.config.http_socket)]
     return shlex.join(words)

@@ -30,13 +30,12 @@ from vizproxy.config.texts import (
     ProgramKind,
 )
 from vizproxy.config.values import Address, LogFormat, LogLevel, Plan, Size
+from vizproxy.runtime import MAX_SOCKET_PATH_BYTES
 
 T = TypeVar("T")
 
 MIN_SIZE: Final = Size(64, 64)
 MAX_SIZE: Final = Size(16384, 16384)
-MAX_SOCKET_PATH: Final = 107
-"""The longest path of a Unix socket in bytes (``sun_path`` of ``unix(7)``, less its final NUL)."""
 
 _KIB = 1024
 _MIB = 1024**2
@@ -181,6 +180,11 @@ class Viewer:
     )
     max_message: int = setting(
         BytesKind(64 * _KIB, 64 * _MIB), 4 * _MIB, "Largest message that a browser may send."
+    )
+    buffer: int = setting(
+        BytesKind(_MIB, 64 * _MIB),
+        16 * _MIB,
+        "Most data that waits for a slow viewer; beyond it, the viewer holds up the others.",
     )
 
 
@@ -334,11 +338,11 @@ def _backoff_ordered(config: Config) -> str:
 
 def _socket_short_enough(config: Config) -> str:
     length = len(bytes(config.http_socket))
-    if length <= MAX_SOCKET_PATH:
+    if length <= MAX_SOCKET_PATH_BYTES:
         return ""
     return (
         f"the socket {str(config.http_socket)!r} has a path of {length} bytes, but Linux allows "
-        f"{MAX_SOCKET_PATH}; give a shorter one"
+        f"{MAX_SOCKET_PATH_BYTES}; give a shorter one"
     )
 
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from vizproxy.config import Config
 from vizproxy.errors import DisplayError
-from vizproxy.runtime import Layout
+from vizproxy.runtime import FILE_MODE, Layout
 from vizproxy.supervise.graph import Component
 from vizproxy.supervise.probes import ProbeError, http_server, rfb_server
 from vizproxy.supervise.process import REPORT_FD, Child, ProcessSpec
@@ -31,6 +31,9 @@ from vizproxy.x11.session import XSession
 
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
 """What children keep of the daemon's environment. Anything else might be a secret or a surprise."""
+
+SOCKET_UMASK: Final = 0o177
+"""For a child that makes nothing but a socket: mode 0600."""
 
 
 @dataclass(slots=True)
@@ -69,7 +72,12 @@ class Stack:
         layout = self.layout
         return (
             Component(
-                "xorg", "X server", self.xorg, ready=self._xorg_ready, healthy=self._xorg_healthy
+                "xorg",
+                "X server",
+                self.xorg,
+                ready=self._xorg_ready,
+                healthy=self._xorg_healthy,
+                restart_when_ill=False,  # all windows would go; it may be held by a grab
             ),
             Component(
                 "wm",
@@ -137,7 +145,8 @@ class Stack:
 
         ``-wait``, ``-defer`` and ``-fs`` give 43 frames a second of a 60 Hz full HD source instead
         of 28. ``-rfbportv6 0`` is needed beside ``-rfbport 0``: without it TCP port 5900 opens all
-        the same. ``-threads`` must not be used: it never accepts on a unix socket.
+        the same. ``-threads`` must not be used: it never accepts on a unix socket. Selections are
+        exchanged both ways, as is x11vnc's default: whoever may see the desktop may control it.
         """
         layout = self.layout
         argv = (
@@ -156,7 +165,8 @@ class Stack:
             *("-desktop", "vizproxy"),
             "-quiet",
         )
-        return self._spec("x11vnc", argv, layout.x11vnc_socket)
+        spec = self._spec("x11vnc", argv, layout.x11vnc_socket)
+        return replace(spec, umask=SOCKET_UMASK)
 
     def websockify(self) -> ProcessSpec:
         """websockify from its unix socket to x11vnc's."""
@@ -202,6 +212,8 @@ class Stack:
                 lambda d: windows.prepare_root(d, self.config.display.background)
             )
             await self.screen.restore()
+            # Xorg makes its log readable for all, whatever the umask.
+            await asyncio.to_thread(self.layout.xorg_log.chmod, FILE_MODE)
         except DisplayError as error:
             raise ProbeError(error.why) from error
 
@@ -215,8 +227,8 @@ class Stack:
     async def _window_manager_there(self, child: Child) -> None:
         del child
         try:
-            name = await self.session.call(windows.window_manager)
+            there = await self.session.call(windows.has_window_manager)
         except DisplayError as error:
             raise ProbeError(error.why) from error
-        if name is None:
+        if not there:
             raise ProbeError("has not announced itself on the root window")

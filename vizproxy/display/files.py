@@ -68,7 +68,7 @@ def prepare_socket_directory() -> None:
         FileSystemError: it cannot be made.
     """
     try:
-        if not X11_SOCKETS.is_dir():
+        with contextlib.suppress(FileExistsError):
             X11_SOCKETS.mkdir()
             X11_SOCKETS.chmod(_STICKY)
     except OSError as error:

@@ -54,7 +54,7 @@ def screen_values(size: Size, max_size: Size, dpi: int) -> dict[str, str]:
         "height": height,
         "max_width": max_size.width,
         "max_height": max_size.height,
-        "video_ram": -(-memory // 1024),
+        "video_ram": memory // 1024 + 1,  # the driver refuses a screen that fills it
         "mode_clock": f"{h_total * v_total * _REFRESH_HZ / 1e6:.3f}",
         "h_sync_start": width + _H_SYNC,
         "h_sync_end": width + 2 * _H_SYNC,

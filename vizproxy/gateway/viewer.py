@@ -1,8 +1,8 @@
-"""One viewer's session: a WebSocket from the browser, one to websockify, and what passes between.
+"""Viewers: admitting them, and one session for each.
 
-Nothing is queued here. A message from one side is handed to the other side's transport before the
-next one is read; when the receiver is slow, the sender is not read, so what is in flight for a viewer
-stays within the sockets' and aiohttp's buffers (some hundred KiB). A viewer that takes nothing for
+A session is a WebSocket from the browser, one to websockify, and a relay between them. What is in
+flight for a viewer is bounded by :class:`vizproxy.gateway.relay.Buffer`, and by the buffers of sockets
+and aiohttp, about 1 MiB. Beyond that the sender is not read. A viewer that takes nothing for
 ``stall_timeout`` is dropped.
 """
 
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
+
+from vizproxy.gateway.relay import ByteRelay, End
 
 log = logging.getLogger(__name__)
 
@@ -25,82 +27,26 @@ SUBPROTOCOL: Final = "binary"
 """What websockify and noVNC call a WebSocket that carries plain bytes."""
 
 HEARTBEAT_SECONDS: Final = 30.0
-CLOSE_TIMEOUT_SECONDS: Final = 1.0
-STALLED: Final = 4000
-"""Our close code for a viewer that took no data (4000 and up are for applications)."""
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+CLOSE_TIMEOUT_SECONDS: Final = 2.0
+"""How long a peer may take to answer a close frame before its connection is cut."""
+
+SHUTDOWN_SECONDS: Final = 0.5
+"""The same at the end of the desktop, which a container's runtime may want within a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on viewers: their number, seconds without progress, bytes of a message from a browser."""
+    """Bounds on viewers.
+
+    Their number, the seconds without progress, the bytes of one message from a browser, and those
+    that may wait for a viewer.
+    """
 
     max_viewers: int
     stall_timeout: float
     max_message: int
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a session ended, as a WebSocket close code (RFC 6455, 7.4.1) and a reason for people."""
-
-    code: int
-    reason: str
-
-
-class ByteRelay:
-    """Carries bytes between two WebSockets until one of them ends."""
-
-    def __init__(
-        self,
-        viewer: web.WebSocketResponse,
-        upstream: aiohttp.ClientWebSocketResponse,
-        stall_timeout: float,
-    ) -> None:
-        self._viewer = viewer
-        self._upstream = upstream
-        self._stall_timeout = stall_timeout
-
-    async def run(self) -> End:
-        """Relay until either side ends; return why."""
-        directions = (
-            asyncio.create_task(self._from_viewer(), name="relay from viewer"),
-            asyncio.create_task(self._to_viewer(), name="relay to viewer"),
-        )
-        try:
-            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-            first = next(task for task in directions if task.done())
-            return first.result()
-        finally:
-            for task in directions:
-                task.cancel()
-            await asyncio.gather(*directions, return_exceptions=True)
-
-    async def _from_viewer(self) -> End:
-        async for message in self._viewer:
-            if message.type is WSMsgType.BINARY:
-                with contextlib.suppress(ConnectionError):  # the other direction says why
-                    await self._upstream.send_bytes(message.data)
-            elif message.type is WSMsgType.TEXT:
-                return End(WSCloseCode.UNSUPPORTED_DATA, "RFB is binary, a text message came")
-            else:
-                return End(WSCloseCode.PROTOCOL_ERROR, "the message is not valid")
-        return End(WSCloseCode.OK, "it closed the connection")
-
-    async def _to_viewer(self) -> End:
-        async for message in self._upstream:
-            if message.type is not WSMsgType.BINARY:
-                break
-            try:
-                async with asyncio.timeout(self._stall_timeout):
-                    await self._viewer.send_bytes(message.data)
-            except TimeoutError:
-                return End(
-                    STALLED,
-                    f"it took no data for {self._stall_timeout:g} s",
-                )
-            except ConnectionError:
-                return End(WSCloseCode.OK, "it closed the connection")
-        return End(WSCloseCode.SERVICE_RESTART, "the VNC server ended the connection")
+    buffer: int
 
 
 class Gateway:
@@ -109,7 +55,7 @@ class Gateway:
     def __init__(self, websockify: Path, limits: Limits) -> None:
         self._websockify = websockify
         self._limits = limits
-        self._viewers: set[web.WebSocketResponse] = set()
+        self._viewers: dict[web.WebSocketResponse, web.Request] = {}
 
     @property
     def count(self) -> int:
@@ -125,7 +71,8 @@ class Gateway:
         # compress=False: proxies always offer deflate, and it would cost 15 times the throughput.
         viewer = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
-            heartbeat=HEARTBEAT_SECONDS,
+            # A viewer that takes no data answers no ping either: the stall is to be the reason.
+            heartbeat=max(HEARTBEAT_SECONDS, self._limits.stall_timeout),
             timeout=CLOSE_TIMEOUT_SECONDS,
             max_msg_size=self._limits.max_message,
             compress=False,
@@ -137,52 +84,75 @@ class Gateway:
             why = f"{self._limits.max_viewers} viewers are connected, and no more are allowed"
             end = End(WSCloseCode.TRY_AGAIN_LATER, why)
         else:
-            end = await self._relay(viewer)
-        await _close(viewer, end)
+            await self._admit(request, viewer)
+            return viewer
+        await _close(request, viewer, end)
         return viewer
 
     async def close(self) -> None:
         """Tell every viewer that the desktop is being ended, and end their sessions."""
+        ended = End(WSCloseCode.GOING_AWAY, "the desktop is being ended")
         ends = [
-            _close(viewer, End(WSCloseCode.GOING_AWAY, "the desktop is being ended"))
-            for viewer in tuple(self._viewers)
+            _close(request, viewer, ended, SHUTDOWN_SECONDS)
+            for viewer, request in tuple(self._viewers.items())
         ]
         await asyncio.gather(*ends, return_exceptions=True)
 
-    async def _relay(self, viewer: web.WebSocketResponse) -> End:
-        self._viewers.add(viewer)
+    async def _admit(self, request: web.Request, viewer: web.WebSocketResponse) -> None:
+        """Serve one viewer, who counts until the connection is gone."""
+        self._viewers[viewer] = request
         log.info("a viewer connected (%d now)", self.count)
         end = End(WSCloseCode.OK, "the connection was cut")
         try:
-            async with self._upstream() as upstream:
-                end = await ByteRelay(viewer, upstream, self._limits.stall_timeout).run()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("cannot reach websockify for a viewer: %s", error)
-            end = End(WSCloseCode.TRY_AGAIN_LATER, "the WebSocket bridge does not answer")
+            end = await self._relay(viewer)
         finally:
-            self._viewers.discard(viewer)
+            await _close(request, viewer, end)
+            del self._viewers[viewer]
             log.info("a viewer left (%d now): %s", self.count, end.reason)
-        return end
+
+    async def _relay(self, viewer: web.WebSocketResponse) -> End:
+        try:
+            async with self._upstream() as upstream:
+                limit, stall_timeout = self._limits.buffer, self._limits.stall_timeout
+                relay = ByteRelay(viewer, upstream, limit=limit, stall_timeout=stall_timeout)
+                return await relay.run()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("cannot reach websockify for a viewer: %s", str(error) or "no answer")
+            return End(WSCloseCode.TRY_AGAIN_LATER, "the WebSocket bridge does not answer")
 
     @contextlib.asynccontextmanager
     async def _upstream(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         connector = aiohttp.UnixConnector(str(self._websockify), force_close=True)
-        timeout = aiohttp.ClientTimeout(total=None, connect=CLOSE_TIMEOUT_SECONDS * 5)
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.ws_connect(
-                "http://websockify/",
-                protocols=(SUBPROTOCOL,),
-                max_msg_size=0,
-                compress=0,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_SECONDS),
-            ) as upstream,
-        ):
-            yield upstream
+        async with aiohttp.ClientSession(connector=connector) as session:
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                upstream = await session.ws_connect(
+                    "http://websockify/",
+                    protocols=(SUBPROTOCOL,),
+                    max_msg_size=0,
+                    compress=0,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_SECONDS),
+                )
+            async with upstream:
+                yield upstream
 
 
-async def _close(viewer: web.WebSocketResponse, end: End) -> None:
-    """Close with a reason, cut to the 123 bytes that a close frame can carry (RFC 6455, 5.5)."""
+async def _close(
+    request: web.Request,
+    viewer: web.WebSocketResponse,
+    end: End,
+    limit: float = CLOSE_TIMEOUT_SECONDS,
+) -> None:
+    """Close with a reason, and cut the connection if the peer does not answer in time.
+
+    The reason is cut to the 123 bytes that a close frame can carry (RFC 6455, 5.5).
+    """
     reason = end.reason.encode()[:123].decode("utf-8", "ignore").encode()
-    with contextlib.suppress(ConnectionError, RuntimeError):
-        await viewer.close(code=end.code, message=reason)
+    transport = request.transport
+    try:
+        async with asyncio.timeout(limit):
+            await viewer.close(code=end.code, message=reason, drain=False)
+    except (ConnectionError, RuntimeError, TimeoutError):
+        pass  # it is gone, or takes nothing
+    if transport is not None:
+        # A transport's own close() waits until its buffer was taken, which may be never.
+        transport.abort()

@@ -16,8 +16,9 @@ class Component:
 
     ``title`` is what people call it. ``spec`` is asked for anew at every start. ``ready`` passes
     when dependents may start; ``healthy`` is tried now and then while it runs. ``after`` names the
-    children that must be up first. Without those for which ``shows_picture`` holds, no viewer can
-    see the desktop.
+    children that must be up first. ``restart_when_ill`` says whether failing health probes lead to
+    a restart in the end, or are only shown. Without those for which ``shows_picture`` holds, no
+    viewer can see the desktop.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Component:
     ready: Probe
     healthy: Probe | None = None
     after: tuple[str, ...] = ()
+    restart_when_ill: bool = True
     shows_picture: bool = True
 
 

@@ -127,6 +127,7 @@ TABLE: Final[Mapping[tuple[State, Event], Rule]] = MappingProxyType(
         (State.DEGRADED, Event.PROBE_FAILED): Rule(State.DEGRADED),
         (State.DEGRADED, Event.TIMEOUT): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.DEGRADED, Event.EXITED): Rule(AFTER_RUN, verdict=Verdict.CHARGE),
+        (State.DEGRADED, Event.RETRY): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
         (State.DEGRADED, Event.STOP): Rule(State.STOPPING, _ASK_TO_END),
         (State.DEGRADED, Event.DEPENDENCY_LOST): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
         # stopping: its process group was sent TERM

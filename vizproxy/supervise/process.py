@@ -16,7 +16,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -27,8 +27,6 @@ TAIL_LINES: Final = 20
 MAX_LINE_BYTES: Final = 4096
 OUTPUT_GRACE_SECONDS: Final = 0.5
 """How long the end of a child's output is awaited once the child and its group are dead."""
-
-UMASK: Final = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ class ProcessSpec:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     setpriv: str
-    creates: tuple[Path, ...] = field(default=())
+    creates: tuple[Path, ...] = ()
+    umask: int = 0o077
 
     @property
     def reports(self) -> bool:
@@ -93,8 +92,9 @@ class Child(asyncio.SubprocessProtocol):
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the child's whole process group, if any of it is left."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        if self.pid:  # 0 would be our own group
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     # asyncio.SubprocessProtocol
 
@@ -190,7 +190,7 @@ async def spawn(
             stderr=asyncio.subprocess.STDOUT,
             env=dict(spec.env),
             cwd="/",
-            umask=UMASK,
+            umask=spec.umask,
             start_new_session=True,
             pass_fds=() if write_fd is None else (write_fd,),
         )

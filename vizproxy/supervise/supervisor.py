@@ -17,44 +17,21 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from vizproxy.supervise import machine as m
+from vizproxy.supervise.clock import Clock, LoopClock, TimerHandle
 from vizproxy.supervise.graph import Component, check_graph
 from vizproxy.supervise.machine import Effect, Event, Machine, State
-from vizproxy.supervise.probes import ProbeError
+from vizproxy.supervise.policy import Policy
+from vizproxy.supervise.probes import Probe, ProbeError
 from vizproxy.supervise.process import Child, ProcessSpec, spawn
+from vizproxy.supervise.status import ComponentStatus, describe_exit
 
 log = logging.getLogger(__name__)
 
-
-class TimerHandle(Protocol):
-    """What :meth:`Clock.call_later` returns."""
-
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """Time as the supervisor sees it, so that tests need not wait for it."""
-
-    def time(self) -> float: ...
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle: ...
-
-    async def sleep(self, delay: float) -> None: ...
-
-
-class LoopClock:
-    """The running event loop's clock."""
-
-    def time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle:
-        return asyncio.get_running_loop().call_later(delay, callback)
-
-    async def sleep(self, delay: float) -> None:
-        await asyncio.sleep(delay)
+_AGAIN_SECONDS: Final = 1.0
+"""After how long a health probe that failed is tried again."""
 
 
 class Spawn(Protocol):
@@ -63,40 +40,6 @@ class Spawn(Protocol):
     def __call__(
         self, spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
     ) -> Awaitable[Child]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Limits and delays of supervision, in seconds where not a count."""
-
-    start_timeout: float = 10.0
-    stop_timeout: float = 2.0
-    kill_timeout: float = 2.0
-    backoff_initial: float = 0.25
-    backoff_max: float = 10.0
-    max_failures: int = 5
-    stable_after: float = 30.0
-    health_interval: float = 10.0
-    health_timeout: float = 5.0
-    degraded_timeout: float = 30.0
-    probe_interval: float = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentStatus:
-    """What is known of one child at one moment. Times are in seconds."""
-
-    name: str
-    title: str
-    state: State
-    pid: int | None
-    since_seconds: float
-    restarts: int
-    failures: int
-    reason: str
-    retry_in_seconds: float | None
-    output: tuple[str, ...]
-    shows_picture: bool
 
 
 @dataclass(slots=True)
@@ -179,7 +122,7 @@ class Supervisor:
             self._signal(record, signal.SIGKILL)
 
     def retry(self, name: str) -> bool:
-        """Give a child that was given up (or waits in backoff) another chance now.
+        """Give a child that was given up, waits in backoff or is ill another chance now.
 
         Returns whether it needed one. Raises KeyError for an unknown name.
         """
@@ -258,6 +201,8 @@ class Supervisor:
             self._enter(record, before.state, reason)
         for effect in effects:
             self._carry_out(record, effect)
+        if state is not before.state:
+            self._log_transition(record, before.state)
 
     def _enter(self, record: _Record, before: State, reason: str) -> None:
         state = record.machine.state
@@ -269,7 +214,6 @@ class Supervisor:
             self._begin_probing(record, self._watch_health(record, record.machine.generation))
         elif state not in m.RUNNING:
             self._end_probing(record)
-        self._log_transition(record, before)
 
     def _arm_timer(self, record: _Record) -> None:
         if record.timer is not None:
@@ -278,31 +222,25 @@ class Supervisor:
         state, generation = record.machine.state, record.machine.generation
         if state not in m.TIMED_STATES:
             return
-        delay = self._delay(record)
+        failures = record.machine.failures
+        delay = self._policy.time_in(state, failures=failures, jitter=self._jitter())
         record.timer_ends = self._clock.time() + delay
 
         def fire() -> None:
-            if (record.machine.state, record.machine.generation) == (state, generation):
-                self._post(record, Event.TIMEOUT, self._timeout_reason(record))
+            if (record.machine.state, record.machine.generation) != (state, generation):
+                return
+            if state is State.DEGRADED and self._excused(record):
+                self._arm_timer(record)
+                return
+            self._post(record, Event.TIMEOUT, self._timeout_reason(record))
 
         record.timer = self._clock.call_later(delay, fire)
 
-    def _delay(self, record: _Record) -> float:
-        policy = self._policy
-        if record.machine.state is State.BACKOFF:
-            return m.backoff_delay(
-                record.machine.failures,
-                initial=policy.backoff_initial,
-                maximum=policy.backoff_max,
-                jitter=self._jitter(),
-            )
-        return {
-            State.STARTING: policy.start_timeout,
-            State.READY: policy.stable_after,
-            State.DEGRADED: policy.degraded_timeout,
-            State.STOPPING: policy.stop_timeout,
-            State.KILLING: policy.kill_timeout,
-        }[record.machine.state]
+    def _excused(self, record: _Record) -> bool:
+        """Whether a degraded child is left alone: by its nature, or since a dependency is ill."""
+        return not record.component.restart_when_ill or any(
+            self._records[name].machine.state is State.DEGRADED for name in record.component.after
+        )
 
     def _timeout_reason(self, record: _Record) -> str:
         detail = f": {record.probe_error}" if record.probe_error else ""
@@ -392,18 +330,22 @@ class Supervisor:
     async def _watch_health(self, record: _Record, generation: int) -> None:
         healthy = record.component.healthy
         while healthy is not None:
-            await self._clock.sleep(self._policy.health_interval)
-            if record.child is None:
-                return
+            ill = record.machine.state is State.DEGRADED
+            await self._clock.sleep(_AGAIN_SECONDS if ill else self._policy.health_interval)
             error = await self._probe(healthy, record.child)
+            if error and not ill:  # one miss may be the machine's load
+                await self._clock.sleep(_AGAIN_SECONDS)
+                error = await self._probe(healthy, record.child)
             if record.machine.generation != generation or record.machine.state not in m.UP:
                 return
             record.probe_error = error
             event = Event.PROBE_FAILED if error else Event.PROBE_PASSED
             self._post(record, event, error)
 
-    async def _probe(self, probe: Callable[[Child], Awaitable[None]], child: Child) -> str:
+    async def _probe(self, probe: Probe, child: Child | None) -> str:
         """Run a probe once; return what it saw wrong, or an empty string."""
+        if child is None:
+            return "it has no process"
         limit = self._policy.health_timeout
         try:
             async with asyncio.timeout(limit):
@@ -477,13 +419,3 @@ class Supervisor:
             log.warning("%s -> %s%s", before, state, reason, extra=extra)
         else:
             log.info("%s -> %s%s", before, state, reason, extra=extra)
-
-
-def describe_exit(status: int) -> str:
-    """Say how a process ended, from its exit status (negative: killed by that signal)."""
-    if status < 0:
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
-    return f"exited with status {status}"

@@ -77,11 +77,16 @@ async function failure(response) {
 }
 
 /**
+ * `read` takes the body off the answer: until somebody does, the browser counts it as under way. The
+ * time-out covers that, too.
+ *
+ * @template T
  * @param {string} path
+ * @param {(response: Response) => Promise<T>} read
  * @param {RequestInit & {timeout?: number}} [options]
- * @returns {Promise<Response>}
+ * @returns {Promise<T>}
  */
-async function request(path, { timeout = TIMEOUT, signal, ...options } = {}) {
+async function request(path, read, { timeout = TIMEOUT, signal, ...options } = {}) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeout);
   const stop = () => abort.abort();
@@ -91,7 +96,7 @@ async function request(path, { timeout = TIMEOUT, signal, ...options } = {}) {
       ...options, signal: abort.signal, cache: 'no-store', credentials: 'same-origin',
     });
     if (!response.ok) throw await failure(response);
-    return response;
+    return await read(response);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     throw new ApiError(0, 'the server does not answer');
@@ -117,20 +122,28 @@ function json(method, body) {
  */
 export async function getStatus(after, signal) {
   const path = after === null ? 'api/v1/status' : `api/v1/status?after=${after}`;
-  const response = await request(path, { signal, timeout: after === null ? TIMEOUT : POLL_TIMEOUT });
+  return request(path, readStatus, { signal, timeout: after === null ? TIMEOUT : POLL_TIMEOUT });
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Status>}
+ */
+async function readStatus(response) {
   const type = response.headers.get('Content-Type') ?? '';
   // A hub whose session has ended sends visitors to its sign-in page instead.
   if (!type.includes('json')) throw new ApiError(401, 'a sign-in page came instead of the status');
-  try {
-    return await response.json();
-  } catch {
-    throw new ApiError(0, 'the answer was cut off');
-  }
+  return response.json();
+}
+
+/** @param {Response} response */
+async function readNothing(response) {
+  await response.arrayBuffer();
 }
 
 /** @param {string} token */
 export async function openSession(token) {
-  await request('api/v1/session', json('POST', { token }));
+  await request('api/v1/session', readNothing, json('POST', { token }));
 }
 
 /**
@@ -138,15 +151,15 @@ export async function openSession(token) {
  * @param {number} height
  */
 export async function setDisplaySize(width, height) {
-  await request('api/v1/display', json('PUT', { width, height }));
+  await request('api/v1/display', readNothing, json('PUT', { width, height }));
 }
 
 /** @param {string} name */
 export async function retryComponent(name) {
-  await request(`api/v1/components/${encodeURIComponent(name)}/retry`, { method: 'POST' });
+  await request(`api/v1/components/${encodeURIComponent(name)}/retry`, readNothing, { method: 'POST' });
 }
 
 /** @returns {Promise<Blob>} */
 export async function getScreenshot() {
-  return (await request('api/v1/display/screenshot')).blob();
+  return request('api/v1/display/screenshot', (response) => response.blob());
 }

@@ -97,7 +97,7 @@ const DENIALS = {
   },
   session: {
     title: 'A link with a key is needed',
-    text: 'This browser has not been let in yet. This command prints a link that lets it in:',
+    text: 'This browser has no access to the desktop. This command prints a link that gives it:',
     command: 'vizproxy url',
     action: 'recheck',
     label: 'Check again',
@@ -120,8 +120,9 @@ const DENIALS = {
  * @param {Model} model
  * @returns {Partial<View>}
  */
-function denied({ denial, notice }) {
-  const words = DENIALS[denial ?? 'session'];
+function denied({ denial, notice, status }) {
+  // Let in before, and no longer: the desktop was restarted, and has a new key.
+  const words = DENIALS[denial === 'session' && status ? 'link' : denial ?? 'session'];
   return denial === 'socket' && notice ? { ...words, text: sentence(notice) } : words;
 }
 

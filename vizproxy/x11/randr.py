@@ -14,6 +14,7 @@ MIN_SIDE: Final = 64
 """The smallest width or height in pixels that is of use to anybody."""
 
 _REFRESH_HZ: Final = 60
+_MAX_CARD32: Final = 2**32 - 1
 _MM_PER_INCH: Final = 25.4
 _MODE_PREFIX: Final = "vizproxy-"
 
@@ -84,27 +85,40 @@ def resize(
     check_size(width, height, before)
     if (before.width, before.height) == (width, height):
         return before
-    root = display.screen().root
-    resources = randr.get_screen_resources(root)
+    resources = randr.get_screen_resources(display.screen().root)
     output, crtc = _connected_output(display, resources)
+    former_mode = randr.get_crtc_info(display, crtc, resources.config_timestamp).mode
     mode = _create_mode(display, output, width, height)
+    status = _switch(display, (output, crtc, mode), width, height, dpi)
+    if status != randr.SetConfigSuccess:
+        # The picture is off now: back to what it was.
+        _switch(display, (output, crtc, former_mode), before.width, before.height, dpi)
+        raise DisplayError(
+            f"resize the desktop to {width}x{height}",
+            f"the X server refused the mode (RandR status {status})",
+        )
+    _remove_other_modes(display, output, mode)
+    return screen_size(display, bound)
+
+
+def _switch(
+    display: Display, target: tuple[int, int, int], width: int, height: int, dpi: int
+) -> int:
+    """Set the screen's size, and ``target`` (output, CRTC, mode) on it; return RandR's status."""
+    output, crtc, mode = target
+    root = display.screen().root
+    stamp = randr.get_screen_resources(root).config_timestamp
     millimetres = [round(side * _MM_PER_INCH / dpi) for side in (width, height)]
-    stamp = resources.config_timestamp
     display.grab_server()
     try:
         randr.set_crtc_config(display, crtc, stamp, 0, 0, 0, randr.Rotate_0, [])
         randr.set_screen_size(root, width, height, *millimetres)
         reply = randr.set_crtc_config(display, crtc, stamp, 0, 0, mode, randr.Rotate_0, [output])
+        status: int = reply.status
+        return status
     finally:
         display.ungrab_server()
         display.sync()
-    if reply.status != randr.SetConfigSuccess:
-        raise DisplayError(
-            f"resize the desktop to {width}x{height}",
-            f"the X server refused the mode (RandR status {reply.status})",
-        )
-    _remove_other_modes(display, output, mode)
-    return screen_size(display, bound)
 
 
 def _connected_output(display: Display, resources: Any) -> tuple[int, int]:
@@ -124,7 +138,15 @@ def _create_mode(display: Display, output: int, width: int, height: int) -> int:
     # No blanking: a virtual head has no beam to send back. The order and the name's length are
     # those of RRModeInfo (RandR 1.5, section 5); a zero length would make every name empty.
     timing = (width, width, width, 0, height, height, height)
-    mode_info = (0, width, height, width * height * _REFRESH_HZ, *timing, len(name), 0)
+    mode_info = (
+        0,
+        width,
+        height,
+        min(width * height * _REFRESH_HZ, _MAX_CARD32),
+        *timing,
+        len(name),
+        0,
+    )
     mode: int = randr.create_mode(root, mode_info, name).mode
     randr.add_output_mode(display, output, mode)
     return mode

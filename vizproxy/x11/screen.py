@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
-from vizproxy.errors import VizproxyError
+from vizproxy.errors import DisplayError, VizproxyError
 from vizproxy.x11 import randr, screenshot
 from vizproxy.x11.randr import ScreenSize
 from vizproxy.x11.session import XSession
 
 log = logging.getLogger(__name__)
+
+_SOON_SECONDS: Final = 0.3
 
 
 class Screen:
@@ -26,6 +29,8 @@ class Screen:
         self._dpi = dpi
         self._wanted: tuple[int, int] | None = None
         self._resizing = asyncio.Lock()
+        self._photographing = asyncio.Lock()
+        self._known: ScreenSize | None = None
 
     @property
     def name(self) -> str | None:
@@ -34,7 +39,19 @@ class Screen:
 
     async def size(self) -> ScreenSize:
         """The size now and its limits. Raises DisplayError when the X server cannot be asked."""
-        return await self._session.call(lambda d: randr.screen_size(d, self._bound))
+        size = await self._session.call(lambda d: randr.screen_size(d, self._bound))
+        self._known = size
+        return size
+
+    async def size_soon(self) -> ScreenSize | None:
+        """The size now, or the last one known where the X server takes its time; None without it."""
+        if self._session.name is None:
+            return None
+        try:
+            async with asyncio.timeout(_SOON_SECONDS):
+                return await self.size()
+        except (DisplayError, TimeoutError):
+            return self._known
 
     async def resize(self, width: int, height: int) -> ScreenSize:
         """Resize the desktop and return its new size.
@@ -61,5 +78,6 @@ class Screen:
 
     async def png(self) -> bytes:
         """A picture of the desktop as PNG. Raises DisplayError when there is none to be had."""
-        image = await self._session.call(screenshot.grab_root)
-        return await asyncio.to_thread(screenshot.encode_png, image)
+        async with self._photographing:  # one at a time: each may take hundreds of MiB
+            image = await self._session.call(screenshot.grab_root)
+            return await asyncio.to_thread(screenshot.encode_png, image)

@@ -31,6 +31,8 @@ class RawImage:
 def grab_root(display: Display) -> RawImage:
     """Copy the whole root window, with all that is on it.
 
+    The server is not held meanwhile: what moves may be caught between two of its frames.
+
     Raises:
         DisplayError: the screen is not of 24 bits a pixel.
     """
@@ -43,14 +45,9 @@ def grab_root(display: Display) -> RawImage:
     width, height = geometry.width, geometry.height
     rows = max(_STRIP_BYTES // (width * _BYTES_PER_PIXEL), 1)
     strips = []
-    display.grab_server()  # nothing may be drawn between two strips
-    try:
-        for y in range(0, height, rows):
-            part = min(rows, height - y)
-            strips.append(root.get_image(0, y, width, part, X.ZPixmap, _ALL_PLANES).data)
-    finally:
-        display.ungrab_server()
-        display.flush()
+    for y in range(0, height, rows):
+        part = min(rows, height - y)
+        strips.append(root.get_image(0, y, width, part, X.ZPixmap, _ALL_PLANES).data)
     return RawImage(width, height, b"".join(strips))
 
 

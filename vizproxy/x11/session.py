@@ -2,7 +2,7 @@
 
 python-xlib blocks while it waits for a reply, so each connection lives on one thread of its own,
 which alone touches the ``Display``. The event loop hands it functions with :meth:`XSession.call` and
-awaits the result with a time-out. X events reach the loop through a listener.
+awaits the result with a time-out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import queue
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable
@@ -21,7 +21,6 @@ from typing import Any, Final, TypeVar
 
 from Xlib import error as xerror
 from Xlib.display import Display
-from Xlib.protocol.rq import Event as XEvent
 
 from vizproxy.errors import DisplayError
 
@@ -35,24 +34,17 @@ CONNECTION_ERRORS: Final = (xerror.ConnectionClosedError, xerror.DisplayError, O
 
 
 class _Connection(threading.Thread):
-    """The thread that owns one connection. ``lost`` is called on it when the connection breaks."""
+    """The thread that owns one connection. ``lost`` is called on it when the connection ends."""
 
-    def __init__(
-        self,
-        name: str,
-        xauthority: Path,
-        *,
-        event: Callable[[XEvent], None],
-        lost: Callable[[], None],
-    ) -> None:
+    def __init__(self, name: str, xauthority: Path, lost: Callable[[], None]) -> None:
         super().__init__(name=f"x11 {name}", daemon=True)
         self._display_name = name
         self._xauthority = xauthority
-        self._event = event
         self._lost = lost
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
+        self._ended = threading.Event()
         self._closing = False
         self._socket: socket.socket | None = None
         self.opened: Future[None] = Future()
@@ -62,6 +54,8 @@ class _Connection(threading.Thread):
         future: Future[Any] = Future()
         self._jobs.put((job, future))
         self._wake()
+        if self._ended.is_set():
+            self._fail_jobs()
         return future
 
     def close(self) -> None:
@@ -76,43 +70,50 @@ class _Connection(threading.Thread):
 
     def run(self) -> None:
         try:
-            display = self._open()
+            self._open_and_serve()
         except CONNECTION_ERRORS as error:
-            self.opened.set_exception(error)
-            return
-        self.opened.set_result(None)
-        try:
-            self._serve(display)
-        except CONNECTION_ERRORS as error:
-            log.debug("X connection to %s ended: %s", self._display_name, error)
+            if self.opened.done():
+                log.debug("X connection to %s ended: %s", self._display_name, error)
+            else:
+                self.opened.set_exception(error)
         finally:
-            self._closing = True
+            self._ended.set()
             self._fail_jobs()
+            self._wake_reader.close()
+            self._wake_writer.close()
             self._lost()
 
     def _wake(self) -> None:
         try:
             self._wake_writer.send(b"\0")
         except OSError:
-            pass  # full: it is awake; closed: it is gone, and _fail_jobs or the time-out answers
+            pass  # full: it is awake; closed: it has ended
 
-    def _open(self) -> Display:
+    def _open_and_serve(self) -> None:
         # python-xlib takes its cookie from the file that this variable names and from nowhere else.
         os.environ["XAUTHORITY"] = str(self._xauthority)
         display = Display(self._display_name)
         self._socket = display.display.socket
+        # python-xlib's RandR puts its own errors in the place of BadRequest and BadValue, as classes
+        # that cannot read them: the first such error would wedge the connection for good.
+        display.display.error_classes.update(xerror.xerror_class)
         display.set_error_handler(self._async_error)
-        return display
+        try:
+            self.opened.set_result(None)
+            self._serve(display)
+        finally:
+            self._socket.close()
 
     def _serve(self, display: Display) -> None:
-        while not self._closing:
-            while display.pending_events():
-                self._event(display.next_event())
-            sources = [display.fileno(), self._wake_reader.fileno()]
-            readable, _, _ = select.select(sources, [], [])
-            if self._wake_reader.fileno() in readable:
-                self._wake_reader.recv(4096)
-                self._run_jobs(display)
+        with selectors.DefaultSelector() as selector:
+            selector.register(display.fileno(), selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while not self._closing:
+                while display.pending_events():
+                    display.next_event()  # none is selected; some come to every client
+                if any(key.fileobj is self._wake_reader for key, _ in selector.select()):
+                    self._wake_reader.recv(4096)
+                    self._run_jobs(display)
 
     def _run_jobs(self, display: Display) -> None:
         while not self._closing:
@@ -135,11 +136,9 @@ class _Connection(threading.Thread):
             try:
                 _, future = self._jobs.get_nowait()
             except queue.Empty:
-                break
+                return
             if future.set_running_or_notify_cancel():
                 future.set_exception(xerror.ConnectionClosedError("connection"))
-        self._wake_reader.close()
-        self._wake_writer.close()
 
     def _async_error(self, error: xerror.XError, request: object) -> None:
         # A window may vanish between our looking at it and our asking about it.
@@ -148,29 +147,13 @@ class _Connection(threading.Thread):
 
 
 class XSession:
-    """An async facade over the connection to the desktop's X server.
+    """An async facade over the connection to the desktop's X server."""
 
-    ``lost`` is called on the event loop when an open connection breaks by itself, ``event`` with
-    each X event that the connection selected.
-    """
-
-    def __init__(
-        self,
-        xauthority: Path,
-        *,
-        lost: Callable[[], None] = lambda: None,
-        event: Callable[[XEvent], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, xauthority: Path) -> None:
         self._xauthority = xauthority
-        self._lost = lost
-        self._event = event
         self._connection: _Connection | None = None
         self.name: str | None = None
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection that is not known to be broken."""
-        return self._connection is not None
+        """The display's name (``:0``) while there is a connection, else None."""
 
     async def connect(self, name: str) -> None:
         """Connect to display ``name`` (``":0"``), dropping an elder connection.
@@ -181,18 +164,13 @@ class XSession:
         await self.close()
         loop = asyncio.get_running_loop()
 
-        def on_loop(callback: Callable[..., None], *args: object) -> None:
+        def lost() -> None:
             try:
-                loop.call_soon_threadsafe(callback, *args)
+                loop.call_soon_threadsafe(self._connection_lost, connection)
             except RuntimeError:
                 pass  # the loop is closed; nobody listens any more
 
-        connection = _Connection(
-            name,
-            self._xauthority,
-            event=lambda event: on_loop(self._event, event),
-            lost=lambda: on_loop(self._connection_lost, connection),
-        )
+        connection = _Connection(name, self._xauthority, lost)
         connection.start()
         try:
             async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
@@ -239,4 +217,3 @@ class XSession:
     def _connection_lost(self, connection: _Connection) -> None:
         if connection is self._connection:
             self._connection, self.name = None, None
-            self._lost()

@@ -14,29 +14,23 @@ _XC_LEFT_PTR: Final = 68
 """The plain arrow in the X cursor font (X11/cursorfont.h)."""
 
 
-def window_manager(display: Display) -> str | None:
-    """Return the name of the running window manager, or None where there is none.
+def has_window_manager(display: Display) -> bool:
+    """Whether a window manager runs.
 
     A manager announces itself with ``_NET_SUPPORTING_WM_CHECK`` on the root window, which names a
     child window that carries the same property naming itself (Extended Window Manager Hints 1.5).
     The second look tells a living manager from the trace of a dead one.
     """
     check = display.intern_atom("_NET_SUPPORTING_WM_CHECK")
-    root = display.screen().root
     try:
-        on_root = root.get_full_property(check, Xatom.WINDOW)
-        if on_root is None or not on_root.value:
-            return None
+        on_root = display.screen().root.get_full_property(check, Xatom.WINDOW)
+        if on_root is None or len(on_root.value) != 1:
+            return False
         window = display.create_resource_object("window", on_root.value[0])
         on_window = window.get_full_property(check, Xatom.WINDOW)
-        if on_window is None or list(on_window.value) != [window.id]:
-            return None
-        name = window.get_full_property(
-            display.intern_atom("_NET_WM_NAME"), display.intern_atom("UTF8_STRING")
-        )
+        return on_window is not None and list(on_window.value) == [window.id]
     except xerror.BadWindow:
-        return None
-    return name.value.decode("utf-8", "replace") if name is not None else "unnamed"
+        return False
 
 
 def prepare_root(display: Display, colour: str) -> None:
