@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support import Daemon, running_daemon
 
@@ -14,4 +15,14 @@ from tests.support import Daemon, running_daemon
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     """A ready desktop on a unix socket."""
     async with running_daemon(tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    """A ready desktop for all tests of a module, which leave it as they find it.
+
+    The module needs ``pytestmark = pytest.mark.asyncio(loop_scope="module")``.
+    """
+    async with running_daemon(tmp_path_factory.mktemp("shared")) as running:
         yield running

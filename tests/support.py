@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,13 +17,20 @@ from typing import Any, TypeVar
 import aiohttp
 import psutil
 
+from tests.rfb import RfbClient, watching
+
 T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent
 
 POLL_SECONDS = 0.02
 
 
 async def eventually(
-    check: Callable[[], Awaitable[T]], *, timeout: float = 10.0, of: Callable[[], object] = str
+    check: Callable[[], Awaitable[T | None]],
+    *,
+    timeout: float = 10.0,  # noqa: ASYNC109 - over many tries, not of one call
+    of: Callable[[], object] = str,
 ) -> T:
     """Return the first true result of ``check``; fail when there is none within ``timeout``.
 
@@ -34,8 +41,9 @@ async def eventually(
     last: object = None
     while True:
         try:
-            if last := await check():
-                return last
+            last = result = await check()
+            if result:
+                return result
         except (AssertionError, OSError, aiohttp.ClientError) as error:
             last = error
         if time.monotonic() > deadline:
@@ -73,9 +81,22 @@ class Daemon:
             "http://vizproxy/", connector=aiohttp.UnixConnector(str(self.socket))
         )
 
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """A session, from the moment that the daemon answers."""
+
+        async def check() -> bool:
+            async with session.get("healthz") as response:
+                return response.status == 200
+
+        async with self.session() as session:
+            await eventually(check, of=self.log.read_text)
+            yield session
+
     async def status(self) -> dict[str, Any]:
         async with self.session() as session, session.get("api/v1/status") as response:
-            return await response.json()
+            status: dict[str, Any] = await response.json()
+            return status
 
     async def component(self, name: str) -> dict[str, Any]:
         return next(c for c in (await self.status())["components"] if c["name"] == name)
@@ -90,6 +111,51 @@ class Daemon:
 
         return await eventually(check, timeout=20, of=self.log.read_text)
 
+    async def until(
+        self, seen: Callable[[dict[str, Any]], object], *, limit: float = 15
+    ) -> dict[str, Any]:
+        """Wait for a status in which ``seen`` holds; return that status."""
+        last: dict[str, Any] = {}
+
+        async def check() -> dict[str, Any] | None:
+            nonlocal last
+            last = await self.status()
+            return last if seen(last) else None
+
+        return await eventually(check, timeout=limit, of=lambda: f"{last} {self.log.read_text()}")
+
+    async def until_component(self, name: str, state: str, *, after: int = -1) -> dict[str, Any]:
+        """Wait until a component is in a state, after more than so many restarts; return it."""
+
+        def seen(status: dict[str, Any]) -> bool:
+            found = part(status, name)
+            return bool(found["state"] == state and found["restarts"] > after)
+
+        return part(await self.until(seen), name)
+
+    async def pids(self) -> dict[str, int]:
+        """The PID of every component."""
+        return {c["name"]: c["pid"] for c in (await self.status())["components"]}
+
+    async def display_number(self) -> int:
+        """The number of the desktop's display."""
+        return int((await self.environment())["DISPLAY"].removeprefix(":"))
+
+    @contextlib.asynccontextmanager
+    async def viewer_socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A viewer's WebSocket, on which nothing has been said yet."""
+        async with (
+            self.session() as session,
+            session.ws_connect("/websockify", protocols=("binary",)) as socket,
+        ):
+            yield socket
+
+    @contextlib.asynccontextmanager
+    async def viewer(self) -> AsyncIterator[RfbClient]:
+        """A viewer of the desktop."""
+        async with self.session() as session, watching(session) as client:
+            yield client
+
     async def environment(self) -> dict[str, str]:
         """The environment in which a program appears on the desktop."""
         return {**os.environ, **(await self.status())["environment"]}
@@ -98,19 +164,81 @@ class Daemon:
         """End the daemon by a signal and return its exit code."""
         if self.process.returncode is None:
             self.process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until the daemon has ended and return its exit code."""
         return await asyncio.wait_for(self.process.wait(), 20)
+
+
+def part(status: dict[str, Any], name: str) -> dict[str, Any]:
+    """The part of a status that is about one component."""
+    return next(c for c in status["components"] if c["name"] == name)
+
+
+class Program:
+    """A program on the desktop, and the lines that it has printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def line(self, *, limit: float = 10) -> str:
+        """The next line that it prints."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(limit):
+            return (await self.process.stdout.readline()).decode().strip()
+
+    async def rest(self, *, limit: float = 10) -> str:
+        """All that it prints until its end."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(limit):
+            return (await self.process.stdout.read()).decode()
+
+
+@contextlib.asynccontextmanager
+async def program_on(daemon: Daemon, *argv: str, **environ: str) -> AsyncIterator[Program]:
+    """Run any program on the desktop; it is killed at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        env={**await daemon.environment(), **environ},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield Program(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def window_on(daemon: Daemon, *arguments: str) -> AsyncIterator[Program]:
+    """Run ``tests.xprogram`` on the desktop, from the moment that its window is shown."""
+    argv = (sys.executable, "-m", "tests.xprogram", *arguments)
+    async with program_on(daemon, *argv) as program:
+        first = await program.line()
+        assert first == "shown", first + (await program.rest())
+        yield program
 
 
 @contextlib.asynccontextmanager
 async def running_daemon(
-    directory: Path, *arguments: str, wait: bool = True, **environ: str
+    directory: Path,
+    *arguments: str,
+    wait: bool = True,
+    command: Sequence[str] = (sys.executable, "-m", "vizproxy.cli.main"),
+    **environ: str,
 ) -> AsyncIterator[Daemon]:
     """Run ``vizproxy serve`` in ``directory``/run; check that it leaves no process behind."""
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "log"
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "vizproxy.cli.main", "serve"),
+            *command,
+            "serve",
             *("--runtime-dir", str(directory / "run")),
             *arguments,
             env={**os.environ, **environ},
@@ -145,5 +273,3 @@ async def gone(processes: list[psutil.Process]) -> None:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-
-

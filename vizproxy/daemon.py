@@ -20,7 +20,7 @@ from vizproxy import __version__, logs, resources, runtime
 from vizproxy.api.app import make_app
 from vizproxy.api.services import Services
 from vizproxy.config import Config
-from vizproxy.desktop import RunningDesktop
+from vizproxy.desktop import Changes, RunningDesktop
 from vizproxy.display import files, plan
 from vizproxy.display.components import DisplayAddress, Stack
 from vizproxy.errors import EXIT_INTERNAL
@@ -123,13 +123,26 @@ class Daemon:
         token = new_token()
         runtime.write_private(layout.token, token.encode())
         urls: list[str] = []
+        changes = Changes()
         session = XSession(layout.xauthority)
         address = DisplayAddress(config.display.number)
         bound = config.display.max_size
-        screen = Screen(session, bound=(bound.width, bound.height), dpi=config.display.dpi)
+        screen = Screen(
+            session,
+            bound=(bound.width, bound.height),
+            dpi=config.display.dpi,
+            changed=changes.bump,
+        )
         limits = Limits(*(getattr(config.viewer, f.name) for f in fields(Limits)))
-        gateway = Gateway(layout.websockify_socket, limits)
+        gateway = Gateway(
+            rfb=layout.x11vnc_socket,
+            websockify=layout.websockify_socket,
+            limits=limits,
+            screen_size=screen.sides,
+            changed=changes.bump,
+        )
         desktop = RunningDesktop(
+            changes=changes,
             plan=found.plan,
             layout=layout,
             address=address,
@@ -143,7 +156,7 @@ class Daemon:
         stack = Stack(config, layout, found.programs, self._environ, session, screen, address)
         async with listening(app, config.http_socket, config.http.listen) as bound_urls:
             urls.extend(bound_urls)
-            async with self._supervised(stack, desktop):
+            async with self._supervised(stack, desktop, changes):
                 await self._until_ended(desktop, urls, token)
                 log.info("the desktop is being ended")
                 desktop.begin_stopping()
@@ -153,11 +166,13 @@ class Daemon:
             files.remove_dead_display(address.number)
 
     @contextlib.asynccontextmanager
-    async def _supervised(self, stack: Stack, desktop: RunningDesktop) -> AsyncIterator[None]:
+    async def _supervised(
+        self, stack: Stack, desktop: RunningDesktop, changes: Changes
+    ) -> AsyncIterator[None]:
         settings = self._config.supervision
         policy = Policy(**{f.name: getattr(settings, f.name) for f in fields(settings)})
         supervisor = Supervisor(
-            stack.components(), policy, changed=desktop.changed, bug=self._found_bug
+            stack.components(), policy, changed=changes.bump, bug=self._found_bug
         )
         desktop.attach(supervisor)
         self._supervisor = supervisor

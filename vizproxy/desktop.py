@@ -17,16 +17,35 @@ from vizproxy.supervise.supervisor import Supervisor
 from vizproxy.x11.screen import Screen
 
 
+class Changes:
+    """Counts the changes that the status shows, and wakes who waits for the next one."""
+
+    def __init__(self) -> None:
+        self.revision = 1
+        self._next = asyncio.Event()
+
+    def bump(self) -> None:
+        """Something has changed."""
+        self.revision += 1
+        happened, self._next = self._next, asyncio.Event()
+        happened.set()
+
+    async def wait(self) -> None:
+        """Return after the next change."""
+        await self._next.wait()
+
+
 class RunningDesktop:
     """Answers what handlers ask of the desktop.
 
-    :meth:`changed` must be called after every change that the status shows. ``listening`` and
-    ``log_lines_lost`` are asked for at every status.
+    ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``,
+    ``listening`` and ``log_lines_lost`` are asked for at every status.
     """
 
     def __init__(
         self,
         *,
+        changes: Changes,
         plan: RenderingPlan,
         layout: Layout,
         address: DisplayAddress,
@@ -35,6 +54,7 @@ class RunningDesktop:
         listening: Callable[[], Sequence[str]],
         log_lines_lost: Callable[[], int],
     ) -> None:
+        self._changes = changes
         self._plan = plan
         self._layout = layout
         self._address = address
@@ -43,24 +63,16 @@ class RunningDesktop:
         self._listening = listening
         self._log_lines_lost = log_lines_lost
         self._supervisor: Supervisor | None = None
-        self._revision = 1
-        self._changed = asyncio.Event()
         self._stopping = False
 
     def attach(self, supervisor: Supervisor) -> None:
         """Tell whose children these are; the supervisor and the desktop need each other."""
         self._supervisor = supervisor
 
-    def changed(self) -> None:
-        """Something that the status shows has changed: wake who waits for it."""
-        self._revision += 1
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
     def begin_stopping(self) -> None:
         """From now on there is no picture for new viewers."""
         self._stopping = True
-        self.changed()
+        self._changes.bump()
 
     @property
     def components(self) -> tuple[ComponentStatus, ...]:
@@ -72,7 +84,7 @@ class RunningDesktop:
         size = await self._screen.size_soon()
         return Status(
             version=__version__,
-            revision=self._revision,
+            revision=self._changes.revision,
             health=assess(self.components, stopping=self._stopping),
             plan=self._plan.name.value,
             plan_reason=self._plan.reason,
@@ -90,8 +102,8 @@ class RunningDesktop:
         """The status as soon as it is newer than ``revision``, or after ``limit`` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                while self._revision <= revision and not self._stopping:
-                    await self._changed.wait()
+                while self._changes.revision <= revision and not self._stopping:
+                    await self._changes.wait()
         return await self.status()
 
     async def settled(self) -> VizproxyError | None:
@@ -102,7 +114,7 @@ class RunningDesktop:
                 return None
             if health.condition in {"failed", "stopping"}:
                 return VizproxyError("show the desktop", health.summary, "`vizproxy status`")
-            await self._changed.wait()
+            await self._changes.wait()
 
     def unready(self) -> str | None:
         """Why there is no picture to be served now; None when there is one."""

@@ -176,7 +176,7 @@ class Viewer:
         IntKind(1, 256, "viewers"), 16, "Most viewers that may be connected at once."
     )
     stall_timeout: float = setting(
-        _DURATION, 30.0, "Time that a viewer may take no data before it is dropped."
+        _DURATION, 10.0, "Time that a viewer may take no data before it is dropped."
     )
     max_message: int = setting(
         BytesKind(64 * _KIB, 64 * _MIB), 4 * _MIB, "Largest message that a browser may send."

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp import WSCloseCode, web
 
 from vizproxy.gateway.relay import ByteRelay, End
+from vizproxy.gateway.rfb import HandshakeError, size_settled
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,26 @@ class Limits:
 
 
 class Gateway:
-    """Admits viewers and keeps count of them."""
+    """Admits viewers and keeps count of them.
 
-    def __init__(self, websockify: Path, limits: Limits) -> None:
+    ``rfb`` and ``websockify`` are the sockets of x11vnc and of the bridge to it. ``screen_size`` tells
+    the desktop's width and height in pixels; ``changed`` is called when the number of viewers changes.
+    """
+
+    def __init__(
+        self,
+        *,
+        rfb: Path,
+        websockify: Path,
+        limits: Limits,
+        screen_size: Callable[[], Awaitable[tuple[int, int] | None]],
+        changed: Callable[[], None],
+    ) -> None:
+        self._rfb = rfb
         self._websockify = websockify
         self._limits = limits
+        self._screen_size = screen_size
+        self._changed = changed
         self._viewers: dict[web.WebSocketResponse, web.Request] = {}
 
     @property
@@ -101,6 +117,7 @@ class Gateway:
     async def _admit(self, request: web.Request, viewer: web.WebSocketResponse) -> None:
         """Serve one viewer, who counts until the connection is gone."""
         self._viewers[viewer] = request
+        self._changed()
         log.info("a viewer connected (%d now)", self.count)
         end = End(WSCloseCode.OK, "the connection was cut")
         try:
@@ -108,17 +125,19 @@ class Gateway:
         finally:
             await _close(request, viewer, end)
             del self._viewers[viewer]
+            self._changed()
             log.info("a viewer left (%d now): %s", self.count, end.reason)
 
     async def _relay(self, viewer: web.WebSocketResponse) -> End:
         try:
+            await size_settled(self._rfb, self._screen_size)
             async with self._upstream() as upstream:
                 limit, stall_timeout = self._limits.buffer, self._limits.stall_timeout
                 relay = ByteRelay(viewer, upstream, limit=limit, stall_timeout=stall_timeout)
                 return await relay.run()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("cannot reach websockify for a viewer: %s", str(error) or "no answer")
-            return End(WSCloseCode.TRY_AGAIN_LATER, "the WebSocket bridge does not answer")
+        except (HandshakeError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("cannot get a picture for a viewer: %s", str(error) or "no answer")
+            return End(WSCloseCode.TRY_AGAIN_LATER, "the VNC server does not answer")
 
     @contextlib.asynccontextmanager
     async def _upstream(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:

@@ -48,12 +48,13 @@ export class Resizer {
   /**
    * @param {Size} size
    * @param {boolean} [now] don't wait for the window to come to rest
+   * @returns {Promise<void>} with `now`, settles when the size was taken or refused
    */
-  ask(size, now = false) {
+  async ask(size, now = false) {
     this._wanted = size;
     clearTimeout(this._timer);
-    if (now) this._flush();
-    else this._timer = setTimeout(() => this._flush(), QUIET_TIME);
+    if (now) await this._flush();
+    else this._timer = setTimeout(() => void this._flush(), QUIET_TIME);
   }
 
   /** Forget everything: the desktop may have any size now. */
@@ -76,7 +77,7 @@ export class Resizer {
       this._onError(error);
     } finally {
       this._busy = false;
-      if (this._wanted !== size) this._flush();
+      if (this._wanted !== size) void this._flush();
     }
   }
 }

@@ -16,6 +16,9 @@ import { Screen } from './screen.js';
 import { rememberedMode, Toolbar } from './toolbar.js';
 
 const screen = new Screen(byId('screen'), byId('still'));
+/** How long the socket waits for the desktop's size to be set, in ms. */
+const SIZE_PATIENCE = 1_000;
+
 const resizer = new Resizer(({ width, height }) => api.setDisplaySize(width, height), onResizeError);
 
 /** @type {Mode} */
@@ -56,7 +59,7 @@ function start(task, serial) {
     case 'session': return void runSession(task.token, serial).then(dispatch);
     case 'status': return void runStatus(task.after, serial, abort.signal).then(dispatch);
     case 'wait': return runWait(task.seconds, serial, abort.signal);
-    case 'socket': return runSocket(serial, abort.signal);
+    case 'socket': return void runSocket(serial, abort.signal);
   }
 }
 
@@ -120,10 +123,12 @@ function runWait(seconds, serial, signal) {
  * @param {number} serial
  * @param {AbortSignal} signal
  */
-function runSocket(serial, signal) {
-  // Asked for now, so that the first frame comes in the right size already.
+async function runSocket(serial, signal) {
+  // First the size: a server may not tell a viewer of a change while it says hello. But a picture of
+  // the wrong size is better than none.
   resizer.reset();
-  fitDesktop(true);
+  await Promise.race([fitDesktop(true), new Promise((resolve) => { setTimeout(resolve, SIZE_PATIENCE); })]);
+  if (signal.aborted) return;
   screen.open({
     opened() {
       dispatch({ type: 'opened', serial });
@@ -150,10 +155,10 @@ function mayTakeFocus() {
 }
 
 /** @param {boolean} [now] */
-function fitDesktop(now) {
+async function fitDesktop(now) {
   if (mode !== 'resize' || model.task.kind !== 'socket') return;
   const size = wantedSize(screen.room, model.status?.display ?? null);
-  if (size) resizer.ask(size, now);
+  if (size) await resizer.ask(size, now);
 }
 
 /** @param {unknown} error */
@@ -207,7 +212,7 @@ const toolbar = new Toolbar({
   setMode(chosen) {
     mode = screen.mode = chosen;
     resizer.reset();
-    fitDesktop(true);
+    void fitDesktop(true);
   },
   setDrag(on) { screen.drag = on; },
   screenshot: saveScreenshot,
@@ -219,7 +224,7 @@ async function main() {
   screen.mode = mode;
   wireCopyButtons();
   byId('action').addEventListener('click', onAction);
-  new ResizeObserver(() => fitDesktop()).observe(byId('screen'));
+  new ResizeObserver(() => void fitDesktop()).observe(byId('screen'));
   window.addEventListener('online', () => dispatch({ type: 'nudge' }));
   window.addEventListener('hashchange', () => {
     const token = takeToken();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from vizproxy.errors import DisplayError, VizproxyError
@@ -20,13 +21,21 @@ class Screen:
     """The screen behind an X session.
 
     Remembers the size that was last asked for, so that a restarted X server gets it back.
-    ``bound`` is the largest width and height allowed, in pixels.
+    ``bound`` is the largest width and height allowed, in pixels. ``changed`` is called after a resize.
     """
 
-    def __init__(self, session: XSession, *, bound: tuple[int, int], dpi: int) -> None:
+    def __init__(
+        self,
+        session: XSession,
+        *,
+        bound: tuple[int, int],
+        dpi: int,
+        changed: Callable[[], None],
+    ) -> None:
         self._session = session
         self._bound = bound
         self._dpi = dpi
+        self._changed = changed
         self._wanted: tuple[int, int] | None = None
         self._resizing = asyncio.Lock()
         self._photographing = asyncio.Lock()
@@ -53,6 +62,11 @@ class Screen:
         except (DisplayError, TimeoutError):
             return self._known
 
+    async def sides(self) -> tuple[int, int] | None:
+        """Width and height, as :meth:`size_soon` knows them."""
+        size = await self.size_soon()
+        return None if size is None else (size.width, size.height)
+
     async def resize(self, width: int, height: int) -> ScreenSize:
         """Resize the desktop and return its new size.
 
@@ -65,6 +79,7 @@ class Screen:
                 lambda d: randr.resize(d, width, height, dpi=self._dpi, bound=self._bound)
             )
             self._wanted = (size.width, size.height)
+            self._changed()
             return size
 
     async def restore(self) -> None:

@@ -1,0 +1,219 @@
+"""The display stack's pure parts: rendering plan, cookie file, templates."""
+
+from __future__ import annotations
+
+import re
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from Xlib import xauth as xlib_xauth
+from Xlib.error import XNoAuthError
+
+from vizproxy import resources
+from vizproxy.config import Plan, Size
+from vizproxy.display import xauth, xorgconf
+from vizproxy.display.plan import Facts, choose
+from vizproxy.errors import FileSystemError, PlanError
+
+# ------------------------------------------------------------------------------------- the plan
+
+GPU = Facts(gpu_nodes=("/dev/nvidia0", "/dev/nvidia1"))
+
+
+@pytest.mark.parametrize("requested", [Plan.AUTO, Plan.SOFTWARE])
+@pytest.mark.parametrize("facts", [Facts(), GPU])
+def test_what_this_version_can_draw(requested: Plan, facts: Facts) -> None:
+    plan = choose(requested, facts)
+    assert plan.name is Plan.SOFTWARE
+    assert (resources.xorg_configs() / plan.xorg_template).is_file()
+
+
+def test_a_plan_says_why_it_was_chosen() -> None:
+    assert choose(Plan.SOFTWARE, GPU).reason == "it was asked for"
+    assert choose(Plan.AUTO, Facts()).reason == "no GPU was found"
+    assert "/dev/nvidia0, /dev/nvidia1" in choose(Plan.AUTO, GPU).reason
+
+
+@pytest.mark.parametrize("requested", [Plan.VIRTUALGL, Plan.DIRECT, Plan.EGL])
+def test_a_plan_that_cannot_be_carried_out_is_refused_not_replaced(requested: Plan) -> None:
+    with pytest.raises(PlanError, match=requested.value) as refused:
+        choose(requested, Facts())
+    assert refused.value.exit_code == 69
+
+
+# ------------------------------------------------------------------------------------ the cookie
+
+Entry = tuple[int, bytes, bytes, bytes, bytes]
+
+
+def parse(data: bytes) -> list[Entry]:
+    """Read an authority file as Xau(3) lays it down."""
+
+    def counted(at: int) -> tuple[bytes, int]:
+        (length,) = struct.unpack_from(">H", data, at)
+        assert at + 2 + length <= len(data)
+        return data[at + 2 : at + 2 + length], at + 2 + length
+
+    entries, at = [], 0
+    while at < len(data):
+        (family,) = struct.unpack_from(">H", data, at)
+        at += 2
+        fields = []
+        for _ in range(4):
+            field, at = counted(at)
+            fields.append(field)
+        address, number, protocol, cookie = fields
+        entries.append((family, address, number, protocol, cookie))
+    return entries
+
+
+@given(cookie=st.binary(min_size=16, max_size=16), host=st.text(max_size=64))
+def test_an_authority_file_can_be_read_back(cookie: bytes, host: str) -> None:
+    local, wild = parse(xauth.authority_file(cookie, host))
+    assert local == (256, host.encode(), b"", b"MIT-MAGIC-COOKIE-1", cookie)
+    assert wild == (65535, b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
+
+
+def test_python_xlib_finds_the_cookie(tmp_path: Path) -> None:
+    file = tmp_path / "Xauthority"
+    cookie = xauth.new_cookie()
+    file.write_bytes(xauth.authority_file(cookie, "this-host"))
+    entries: Any = xlib_xauth.Xauthority(str(file))  # its types are not those of its stubs
+    found = entries.get_best_auth(xlib_xauth.FamilyLocal, b"this-host", 7)
+    assert found == (b"MIT-MAGIC-COOKIE-1", cookie)
+    with pytest.raises(XNoAuthError):
+        entries.get_best_auth(xlib_xauth.FamilyLocal, b"other-host", 7)
+
+
+def test_cookies_are_long_and_differ() -> None:
+    cookies = {xauth.new_cookie() for _ in range(100)}
+    assert len(cookies) == 100
+    assert {len(cookie) for cookie in cookies} == {16}
+
+
+# --------------------------------------------------------------------------------- the templates
+
+VALUES = xorgconf.screen_values(Size(1600, 900), Size(7680, 4320), 96)
+TEMPLATES = sorted(resources.xorg_configs().glob("*.conf"))
+OPENBOX = resources.xorg_configs() / "openbox"
+
+
+def test_placeholders_are_filled_in(tmp_path: Path) -> None:
+    template = tmp_path / "t"
+    template.write_text("${a} $a $ {a} ${a}${b}\n")
+    assert xorgconf.render(template, {"a": "1", "b": "${a}"}) == "1 $a $ {a} 1${a}\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"c": "", "a": ""}, "try ${a}, ${c}"),
+        ({}, "try a template without any"),
+    ],
+)
+def test_an_unknown_placeholder_is_named(
+    tmp_path: Path, values: dict[str, str], message: str
+) -> None:
+    template = tmp_path / "t"
+    template.write_text("${nonsense}")
+    with pytest.raises(FileSystemError) as error:
+        xorgconf.render(template, values)
+    expected = f"cannot fill in the template {template}: ${{nonsense}} is not known; {message}"
+    assert str(error.value) == expected
+
+
+def test_a_template_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileSystemError, match="no such file or directory"):
+        xorgconf.render(tmp_path / "none", {})
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(FileSystemError, match="it is not utf-8"):
+        xorgconf.render(tmp_path / "binary", {})
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_every_shipped_template_can_be_filled_in(template: Path) -> None:
+    text = xorgconf.render(template, VALUES)
+    directives = "\n".join(line.partition("#")[0] for line in text.splitlines())
+    assert not re.search(r"[${}]", directives)
+    assert len(re.findall(r"^Section ", text, re.MULTILINE)) == text.count("EndSection")
+
+
+def test_the_screen_in_the_x_servers_configuration() -> None:
+    text = xorgconf.render(resources.xorg_configs() / "dummy.conf", VALUES)
+    assert 'Modeline "1600x900" ' in text
+    assert "Virtual 7680 4320" in text
+    assert "DisplaySize 423 238" in text
+    (memory,) = re.findall(r"VideoRam (\d+)", text)
+    assert int(memory) * 1024 >= 7680 * 4320 * 4
+
+
+sides = st.integers(64, 16384)
+
+
+@given(width=sides, height=sides, dpi=st.integers(48, 480))
+def test_every_modeline_is_one_that_xorg_accepts(width: int, height: int, dpi: int) -> None:
+    size = Size(width, height)
+    values = xorgconf.screen_values(size, size, dpi)
+    number = {name: float(text) for name, text in values.items()}
+    assert width < number["h_sync_start"] < number["h_sync_end"] < number["h_total"]
+    assert height < number["v_sync_start"] < number["v_sync_end"] < number["v_total"]
+    refresh = number["mode_clock"] * 1e6 / (number["h_total"] * number["v_total"])
+    assert refresh == pytest.approx(60, rel=0.01)
+    assert number["video_ram"] * 1024 >= width * height * 4
+    assert number["width_mm"] > 0
+    assert number["height_mm"] > 0
+
+
+# ------------------------------------------------------------------------------------- openbox
+
+LAUNCHES = {"execute", "restart", "sessionlogout"}
+"""Actions that start programs. A Restart takes a command, and a session is not ours to end."""
+
+
+def elements(file: Path) -> list[tuple[str, dict[str, str]]]:
+    """Tag and attributes of every element, without namespaces, in lower case."""
+    root = ET.fromstring(xorgconf.render(file, {"menu": "/menu.xml"}))
+    return [
+        (
+            element.tag.rpartition("}")[2].lower(),
+            {name: value.lower() for name, value in element.attrib.items()},
+        )
+        for element in root.iter()
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(OPENBOX.glob("*.xml")), ids=lambda path: path.name)
+def test_the_window_manager_starts_no_program(file: Path) -> None:
+    found = elements(file)
+    assert len(found) > 1
+    for tag, attributes in found:
+        assert tag not in {"execute", "command"}
+        assert attributes.get("name") not in LAUNCHES
+        assert tag != "menu" or "execute" not in attributes  # a pipe menu runs a program
+
+
+def test_the_window_manager_opens_only_menus_of_windows() -> None:
+    root = ET.fromstring(xorgconf.render(OPENBOX / "rc.xml", {"menu": "/menu.xml"}))
+    ns = "{http://openbox.org/3.4/rc}"
+    shown = {
+        menu.text
+        for action in root.iter(f"{ns}action")
+        if action.get("name") == "ShowMenu"
+        for menu in action.iter(f"{ns}menu")
+    }
+    assert shown == {"client-menu", "client-list-combined-menu"}
+    assert [file.text for file in root.iterfind(f"{ns}menu/{ns}file")] == ["/menu.xml"]
+
+
+def test_the_menu_file_is_there_and_empty() -> None:
+    tags = [tag for tag, _ in elements(OPENBOX / "menu.xml")]
+    assert tags == ["openbox_menu", "menu"]
+
+
+def test_the_theme_can_be_filled_in() -> None:
+    assert xorgconf.render(OPENBOX / "themerc", {})

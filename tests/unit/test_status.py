@@ -1,0 +1,158 @@
+"""Judging the desktop by its components, and the status that the API gives."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vizproxy.api.status import Condition, Health, Status, assess
+from vizproxy.supervise.machine import State
+from vizproxy.supervise.status import ComponentStatus
+from vizproxy.x11.randr import ScreenSize
+
+TITLES = {
+    "xorg": "X server",
+    "wm": "window manager",
+    "x11vnc": "VNC server",
+    "websockify": "WebSocket bridge",
+}
+
+
+def part(name: str, state: State = State.READY, reason: str = "") -> ComponentStatus:
+    return ComponentStatus(
+        name=name,
+        title=TITLES[name],
+        state=state,
+        pid=1 if state is State.READY else None,
+        since_seconds=1.23456,
+        restarts=0,
+        failures=0,
+        reason=reason,
+        retry_in_seconds=2.34567 if state is State.BACKOFF else None,
+        output=("a line",),
+        shows_picture=name != "wm",
+    )
+
+
+def desktop(**changed: tuple[State, str] | State) -> list[ComponentStatus]:
+    """All components, ready but for those that are named."""
+    parts = []
+    for name in TITLES:
+        change = changed.get(name, State.READY)
+        parts.append(part(name, *change) if isinstance(change, tuple) else part(name, change))
+    return parts
+
+
+def judge(**changed: tuple[State, str] | State) -> Health:
+    return assess(desktop(**changed), stopping=False)
+
+
+def test_all_ready() -> None:
+    assert judge() == Health(Condition.READY, "the desktop is ready", True)
+
+
+def test_before_anything_is_up() -> None:
+    assert judge(
+        xorg=State.STARTING, wm=State.STOPPED, x11vnc=State.STOPPED, websockify=State.STARTING
+    ) == Health(
+        Condition.STARTING, "waiting for: X server, VNC server, WebSocket bridge", picture=False
+    )
+
+
+def test_ending_outweighs_all() -> None:
+    health = assess(desktop(xorg=(State.FATAL, "exited with status 1")), stopping=True)
+    assert health == Health(Condition.STOPPING, "the desktop is being ended", picture=False)
+    assert not assess(desktop(), stopping=True).picture
+
+
+def test_without_the_window_manager_there_is_a_picture() -> None:
+    for state in State:
+        health = judge(wm=(state, "exited with status 1"))
+        assert health.picture
+        expected = Condition.READY if state is State.READY else Condition.DEGRADED
+        assert health.condition is expected, state
+        if state is not State.READY:
+            assert "window manager" in health.summary
+            assert "exited with status 1" in health.summary
+
+
+@pytest.mark.parametrize("name", ["xorg", "x11vnc", "websockify"])
+@pytest.mark.parametrize("state", [s for s in State if s not in {State.READY, State.DEGRADED}])
+def test_without_the_others_there_is_none(name: str, state: State) -> None:
+    health = judge(**{name: (state, "exited with status 1")})
+    assert not health.picture
+    expected = Condition.FAILED if state is State.FATAL else Condition.STARTING
+    assert health.condition is expected
+    assert TITLES[name] in health.summary
+
+
+def test_one_that_was_given_up_is_named_with_its_reason() -> None:
+    health = judge(
+        xorg=(State.FATAL, "exited with status 1"), x11vnc=State.STOPPED, wm=State.STOPPED
+    )
+    assert health.condition is Condition.FAILED
+    assert health.summary == "the X server was given up: it exited with status 1"
+
+
+def test_all_that_were_given_up_are_named() -> None:
+    health = judge(
+        x11vnc=(State.FATAL, "was killed by SIGSEGV"),
+        websockify=(State.FATAL, "cannot be executed: no such file"),
+    )
+    assert health.summary == (
+        "the VNC server was given up: it was killed by SIGSEGV; "
+        "the WebSocket bridge was given up: it cannot be executed: no such file"
+    )
+
+
+@pytest.mark.parametrize("name", list(TITLES))
+def test_one_that_is_ill_degrades_the_desktop(name: str) -> None:
+    health = judge(**{name: (State.DEGRADED, "no answer within 5 s")})
+    assert health.condition is Condition.DEGRADED
+    assert health.summary == f"the {TITLES[name]} is degraded: no answer within 5 s"
+
+
+def test_several_troubles_are_all_told() -> None:
+    health = judge(
+        xorg=(State.DEGRADED, "no answer within 5 s"),
+        websockify=(State.DEGRADED, "closed the connection"),
+    )
+    assert health.summary.count(";") == 1
+    assert "X server" in health.summary
+    assert "WebSocket bridge" in health.summary
+
+
+def test_no_components_yet() -> None:
+    """Between the listeners' start and the supervisor's."""
+    assert assess([], stopping=True).condition is Condition.STOPPING
+
+
+def status(size: ScreenSize | None, components: list[ComponentStatus]) -> Status:
+    return Status(
+        version="1",
+        revision=3,
+        health=assess(components, stopping=False),
+        plan="software",
+        plan_reason="no GPU was found",
+        display=":5",
+        size=size,
+        viewers=2,
+        components=tuple(components),
+        environment={"DISPLAY": ":5"},
+        runtime_dir="/run/x",
+        listening=("http://127.0.0.1:1/",),
+        log_lines_lost=0,
+    )
+
+
+def test_the_status_as_json() -> None:
+    shown = status(None, desktop(wm=(State.BACKOFF, "exited with status 1"))).as_json()
+    assert json.loads(json.dumps(shown)) == shown
+    assert (shown["state"], shown["picture"], shown["display"]) == ("degraded", True, None)
+    assert shown["plan"] == {"name": "software", "reason": "no GPU was found"}
+    wm = shown["components"][1]
+    assert wm["state"] == "backoff"
+    assert wm["output"] == ["a line"]
+    assert (wm["since_seconds"], wm["retry_in_seconds"]) == (1.235, 2.346)
+    assert shown["components"][0]["retry_in_seconds"] is None
