@@ -41,6 +41,7 @@ help: ## List the targets
 .PHONY: desktop
 desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=host:port, ARGS=options)
 	@$(BUILD)/install-debian.sh runtime
+	@$(BUILD)/install-debian.sh demo || echo 'Going on without these programs' >&2
 	@exec $(BIN)/vizproxy serve --plan software --http $(HTTP) $(ARGS)
 
 # ------------------------------------------------------------------------------------------ check
@@ -129,7 +130,7 @@ $(RUNTIME_STAMP): | $(BIN)/python $(WEB_STAMP)
 
 $(DEV_STAMP): | $(BIN)/python
 	@echo 'Installing the development packages into $(VENV)' >&2
-	@$(PIP) install --require-hashes -r $(BUILD)/requirements-dev.lock
+	@$(PIP) install --use-pep517 --require-hashes -r $(BUILD)/requirements-dev.lock
 	@rm -f $(VENV)/.dev-* && touch $@
 
 $(WEB_STAMP):

@@ -5,8 +5,8 @@
 #
 #   python   what `python3 -m venv` needs
 #   runtime  what the daemon starts: Xorg with its software renderer, openbox, x11vnc
-#   demo     small OpenGL and X programs to look at
-#   test     what the tests use: a browser and X tools
+#   demo     small OpenGL and X programs to look at, such as glxgears
+#   test     what the tests use besides these: a browser and X tools
 #   lint     what `make lint` uses and pip does not install
 #
 # With nothing missing it takes milliseconds and touches nothing. Otherwise it needs to be root or
@@ -33,8 +33,8 @@ packages() {
             ;;
         demo) echo mesa-utils x11-apps ;;
         test)
-            echo chromium mesa-utils procps x11-apps x11-utils \
-                x11-xserver-utils xauth xdotool
+            # Playwright brings a Node.js that is linked with libatomic.
+            echo chromium libatomic1 x11-utils
             ;;
         lint) echo shellcheck ;;
         *) fail "there is no group named $1" "python, runtime, demo, test or lint" ;;
@@ -73,6 +73,10 @@ fi
 
 echo "Installing:$missing" >&2
 $as_root apt-get update -qq
+# dpkg has hundreds of lines to say, which matter only if it fails.
 # shellcheck disable=SC2086 # both lists are meant to be split
-$as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -qq -o Dpkg::Use-Pty=0 --yes --no-install-recommends $missing >&2
+if ! output=$($as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -qq -o Dpkg::Use-Pty=0 --yes --no-install-recommends $missing 2>&1); then
+    printf '%s\n' "$output" >&2
+    fail "apt-get failed, for the reason above" "as root: apt-get install$missing"
+fi

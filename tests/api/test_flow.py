@@ -98,14 +98,19 @@ async def test_a_viewer_that_reads_nothing_is_dropped_and_others_go_on(tmp_path)
 
 
 async def test_others_get_frames_while_a_viewer_takes_nothing(tmp_path):
-    """As a viewer on a dead link: it has asked for its next update and does not take it."""
+    """As a viewer on a dead link: it has asked for its next update and does not take it.
+
+    Without viewer.buffer, x11vnc would wait for it, and nobody have a picture for 20 s.
+    """
     async with (
         running_daemon(tmp_path, VIZPROXY_VIEWER_STALL_TIMEOUT="1m") as daemon,
         daemon.viewer() as slow,
         daemon.viewer() as other,
         kept_watching(other),
-        window_on(daemon, "--moving", "--place", "1600x900+0+0"),
     ):
-        await stop_reading(slow, requests=1)
-        await frames(other, 20, limit=10)
-        assert (await daemon.status())["viewers"] == 2
+        async with kept_watching(slow):
+            await enlarge(daemon, slow, other)
+        async with window_on(daemon, *MOVING):
+            await stop_reading(slow, requests=1)
+            await frames(other, 8, limit=15)
+            assert (await daemon.status())["viewers"] == 2
