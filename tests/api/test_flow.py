@@ -39,14 +39,14 @@ async def stop_reading(viewer, requests=100):
         await viewer.request(incremental=False)
 
 
-async def enlarge(daemon, *viewers):
+async def enlarge(daemon, *viewers, to=LARGE):
     """Make the desktop large while somebody watches, which is when x11vnc takes notice at once."""
-    body = dict(zip(("width", "height"), LARGE, strict=True))
+    body = dict(zip(("width", "height"), to, strict=True))
     async with daemon.session() as session, session.put("api/v1/display", json=body) as response:
         assert response.status == 200
 
     async def large():
-        return all((v.width, v.height) == LARGE for v in viewers)
+        return all((v.width, v.height) == to for v in viewers)
 
     await eventually(large)
 
@@ -100,16 +100,18 @@ async def test_a_viewer_that_reads_nothing_is_dropped_and_others_go_on(tmp_path)
 async def test_others_get_frames_while_a_viewer_takes_nothing(tmp_path):
     """As a viewer on a dead link: it has asked for its next update and does not take it.
 
-    Without viewer.buffer, x11vnc would wait for it, and nobody have a picture for 20 s.
+    The buffer has room for that update (raw here, of 14 MiB, and perhaps for the rest of the one
+    before). Without it, x11vnc would wait for that viewer, and nobody have a picture for 20 s.
     """
+    room = {"VIZPROXY_VIEWER_BUFFER": "64MiB", "VIZPROXY_VIEWER_STALL_TIMEOUT": "1m"}
     async with (
-        running_daemon(tmp_path, VIZPROXY_VIEWER_STALL_TIMEOUT="1m") as daemon,
+        running_daemon(tmp_path, **room) as daemon,
         daemon.viewer() as slow,
         daemon.viewer() as other,
         kept_watching(other),
     ):
         async with kept_watching(slow):
-            await enlarge(daemon, slow, other)
+            await enlarge(daemon, slow, other, to=(2560, 1440))
         async with window_on(daemon, *MOVING):
             await stop_reading(slow, requests=1)
             await frames(other, 8, limit=15)

@@ -45,7 +45,7 @@ async def test_one_viewer_too_many_is_told_so(tmp_path):
             async with daemon.viewer_socket() as refused:
                 code, reason = await closed(refused)
                 assert code == 1013
-                assert reason == "1 viewers are connected, and no more are allowed"
+                assert reason == "as many viewers as are allowed (1) are connected"
             await viewer.update(incremental=False)
         await daemon.until(lambda s: s["viewers"] == 0)
         async with daemon.viewer():

@@ -166,7 +166,8 @@ class Stack:
             "-quiet",
         )
         spec = self._spec("x11vnc", argv, layout.x11vnc_socket)
-        return replace(spec, umask=SOCKET_UMASK)
+        # TERM lets it free its shared memory; if it hangs, the end of the X server ends it.
+        return replace(spec, umask=SOCKET_UMASK, death_signal="TERM")
 
     def websockify(self) -> ProcessSpec:
         """websockify from its unix socket to x11vnc's."""

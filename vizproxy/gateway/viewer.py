@@ -97,7 +97,7 @@ class Gateway:
         if unready is not None:
             end = End(WSCloseCode.TRY_AGAIN_LATER, unready)
         elif self.count >= self._limits.max_viewers:
-            why = f"{self._limits.max_viewers} viewers are connected, and no more are allowed"
+            why = f"as many viewers as are allowed ({self._limits.max_viewers}) are connected"
             end = End(WSCloseCode.TRY_AGAIN_LATER, why)
         else:
             await self._admit(request, viewer)

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from vizproxy.supervise.sharedmemory import remove_segments_of
+
 REPORT_FD: Final = "{report-fd}"
 """Placeholder in argv for the number of the descriptor on which the child reports (``-displayfd``)."""
 
@@ -35,7 +37,7 @@ class ProcessSpec:
 
     ``argv[0]`` is an absolute path or a name in ``env``'s PATH; nothing goes through a shell.
     ``creates`` are the files and sockets that the child makes; what a former run left of them is
-    removed before a start.
+    removed before a start. ``death_signal`` is what it gets when the daemon dies.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ProcessSpec:
     setpriv: str
     creates: tuple[Path, ...] = ()
     umask: int = 0o077
+    death_signal: str = "KILL"
 
     @property
     def reports(self) -> bool:
@@ -53,14 +56,15 @@ class ProcessSpec:
     def command(self, report_fd: int | None) -> tuple[str, ...]:
         """The full command line, with the death signal armed and the descriptor filled in."""
         own = tuple(str(report_fd) if word == REPORT_FD else word for word in self.argv)
-        return (self.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--", *own)
+        return (self.setpriv, "--pdeathsig", self.death_signal, "--no-new-privs", "--", *own)
 
 
 class Child(asyncio.SubprocessProtocol):
     """A running child, made by :func:`spawn`.
 
     ``ended`` is called once, with the child and its exit status (negative: the signal's number),
-    after the leader is gone, its group was killed and its output was read to the end.
+    after the leader is gone, its group was killed and its output was read to the end. What it left
+    of shared memory is removed.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Child(asyncio.SubprocessProtocol):
         self._returncode: int | None = None
         self._finished = False
         self._grace: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.Future[int] | None = None
         self.pid = 0
         self.report: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -134,6 +139,8 @@ class Child(asyncio.SubprocessProtocol):
         if self._transport is not None:
             self._transport.close()
         self.report.cancel()
+        loop = asyncio.get_running_loop()
+        self._sweeping = loop.run_in_executor(None, remove_segments_of, self.pid)
         self._ended(self, self._returncode)
 
     def _add_line(self, raw: bytes) -> None:

@@ -1,0 +1,138 @@
+"""Web servers around the desktop: a proxy with a prefix, as a hub has one, and a foreign site."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+from aiohttp import WSMsgType, web
+from yarl import URL
+
+PREFIX = "/user/zo%C3%AB/desktop/"
+"""What browsers make of /user/zoë/desktop/."""
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length"}
+
+
+@contextlib.asynccontextmanager
+async def site(app: web.Application) -> AsyncIterator[str]:
+    """Serve an application on a free port of this machine; yield its address."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def page_site(html: str) -> AsyncIterator[str]:
+    """A site that has one page."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=html, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    async with site(app) as address:
+        yield address + "/"
+
+
+@contextlib.asynccontextmanager
+async def prefix_site(socket: Path) -> AsyncIterator[PrefixProxy]:
+    """A proxy that shows the desktop under PREFIX, and a page at /lab that holds it in a frame."""
+    connector = aiohttp.UnixConnector(str(socket))
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        proxy = PrefixProxy(session)
+        app = web.Application()
+        app.router.add_get("/lab", proxy.lab)
+        app.router.add_route("*", "/{path:.*}", proxy.forward)
+        async with site(app) as proxy.address:
+            yield proxy
+
+
+class PrefixProxy:
+    """Forwards what is under the prefix to the daemon's socket and keeps the Host header.
+
+    ``strays`` are the requests that were not under the prefix.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.address = ""
+        self.strays: list[str] = []
+        self._session = session
+        self._sockets: set[web.WebSocketResponse] = set()
+
+    @property
+    def link(self) -> str:
+        return self.address + PREFIX
+
+    async def lab(self, _: web.Request) -> web.Response:
+        html = (
+            "<!doctype html><title>Lab</title><link rel='icon' href='data:,'>"
+            "<input id='cell' autofocus>"
+            "<iframe id='desktop' width='800' height='500' style='border: 0; display: block'"
+            f" allow='fullscreen' src='{PREFIX}'></iframe>"
+        )
+        return web.Response(text=html, content_type="text/html")
+
+    async def drop_sockets(self) -> None:
+        """Close every WebSocket, as a proxy does that is restarted."""
+        for socket in tuple(self._sockets):
+            await socket.close(code=1001)
+
+    async def forward(self, request: web.Request) -> web.StreamResponse:
+        if not request.raw_path.startswith(PREFIX):
+            self.strays.append(request.raw_path)
+            raise web.HTTPNotFound
+        path = URL("http://vizproxy/" + request.raw_path.removeprefix(PREFIX), encoded=True)
+        headers = request.headers.copy()
+        for name in list(headers):
+            if name.lower() in HOP_BY_HOP or name.lower().startswith("sec-websocket-"):
+                del headers[name]
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._forward_socket(request, path, headers)
+        body = await request.read()
+        try:
+            async with self._session.request(
+                request.method, path, headers=headers, data=body, allow_redirects=False
+            ) as answer:
+                kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
+                return web.Response(status=answer.status, headers=kept, body=await answer.read())
+        except aiohttp.ClientError:
+            raise web.HTTPBadGateway from None
+
+    async def _forward_socket(
+        self, request: web.Request, path: URL, headers: aiohttp.typedefs.LooseHeaders
+    ) -> web.WebSocketResponse:
+        ours = web.WebSocketResponse(protocols=("binary",), compress=False)
+        await ours.prepare(request)  # before the daemon is reached, as jupyter-server-proxy does
+        self._sockets.add(ours)
+        async with self._session.ws_connect(
+            path, headers=headers, protocols=("binary",), max_msg_size=0
+        ) as theirs:
+            copies = [
+                asyncio.create_task(_copy(ours, theirs)),
+                asyncio.create_task(_copy(theirs, ours)),
+            ]
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+            await ours.close(code=theirs.close_code or 1000)
+            await theirs.close()
+            await asyncio.gather(*copies)
+        self._sockets.discard(ours)
+        return ours
+
+
+Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+async def _copy(source: Socket, sink: Socket) -> None:
+    with contextlib.suppress(ConnectionError):
+        async for message in source:
+            if message.type is WSMsgType.BINARY:
+                await sink.send_bytes(message.data)
