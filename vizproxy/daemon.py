@@ -28,6 +28,7 @@ from vizproxy.gateway.access import Gatekeeper, new_token
 from vizproxy.gateway.viewer import Gateway, Limits
 from vizproxy.listen import listening
 from vizproxy.runtime import Layout
+from vizproxy.supervise import sharedmemory
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.supervisor import Supervisor
 from vizproxy.x11.screen import Screen
@@ -112,6 +113,8 @@ class Daemon:
             runtime.owned(config.runtime.dir) as layout,
         ):
             logs.write_first_line(writer, settings.file, f"vizproxy {__version__} starts")
+            if removed := sharedmemory.remove_abandoned():
+                log.info("removed %d segments of shared memory that a killed desktop left", removed)
             files.prepare_socket_directory()
             files.write_files(config, found.plan, layout, found.templates)
             await self._serve(found, layout, writer)

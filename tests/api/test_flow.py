@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import psutil
 import pytest
@@ -103,7 +104,10 @@ async def test_others_get_frames_while_a_viewer_takes_nothing(tmp_path):
     The buffer has room for that update (raw here, of 14 MiB, and perhaps for the rest of the one
     before). Without it, x11vnc would wait for that viewer, and nobody have a picture for 20 s.
     """
-    room = {"VIZPROXY_VIEWER_BUFFER": "64MiB", "VIZPROXY_VIEWER_STALL_TIMEOUT": "1m"}
+    room: dict[str, Any] = {
+        "VIZPROXY_VIEWER_BUFFER": "64MiB",
+        "VIZPROXY_VIEWER_STALL_TIMEOUT": "1m",
+    }
     async with (
         running_daemon(tmp_path, **room) as daemon,
         daemon.viewer() as slow,

@@ -166,8 +166,7 @@ class Stack:
             "-quiet",
         )
         spec = self._spec("x11vnc", argv, layout.x11vnc_socket)
-        # TERM lets it free its shared memory; if it hangs, the end of the X server ends it.
-        return replace(spec, umask=SOCKET_UMASK, death_signal="TERM")
+        return replace(spec, umask=SOCKET_UMASK)
 
     def websockify(self) -> ProcessSpec:
         """websockify from its unix socket to x11vnc's."""

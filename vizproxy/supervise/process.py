@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from vizproxy.supervise.sharedmemory import remove_segments_of
+from vizproxy.supervise.sharedmemory import remove_left_by
 
 REPORT_FD: Final = "{report-fd}"
 """Placeholder in argv for the number of the descriptor on which the child reports (``-displayfd``)."""
@@ -37,7 +37,7 @@ class ProcessSpec:
 
     ``argv[0]`` is an absolute path or a name in ``env``'s PATH; nothing goes through a shell.
     ``creates`` are the files and sockets that the child makes; what a former run left of them is
-    removed before a start. ``death_signal`` is what it gets when the daemon dies.
+    removed before a start.
     """
 
     name: str
@@ -46,7 +46,6 @@ class ProcessSpec:
     setpriv: str
     creates: tuple[Path, ...] = ()
     umask: int = 0o077
-    death_signal: str = "KILL"
 
     @property
     def reports(self) -> bool:
@@ -56,7 +55,7 @@ class ProcessSpec:
     def command(self, report_fd: int | None) -> tuple[str, ...]:
         """The full command line, with the death signal armed and the descriptor filled in."""
         own = tuple(str(report_fd) if word == REPORT_FD else word for word in self.argv)
-        return (self.setpriv, "--pdeathsig", self.death_signal, "--no-new-privs", "--", *own)
+        return (self.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--", *own)
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -140,7 +139,7 @@ class Child(asyncio.SubprocessProtocol):
             self._transport.close()
         self.report.cancel()
         loop = asyncio.get_running_loop()
-        self._sweeping = loop.run_in_executor(None, remove_segments_of, self.pid)
+        self._sweeping = loop.run_in_executor(None, remove_left_by, self.pid)
         self._ended(self, self._returncode)
 
     def _add_line(self, raw: bytes) -> None:
