@@ -17,9 +17,9 @@ TABLE = """\
 """
 
 
-def test_what_a_process_left_is_what_it_made_and_nobody_uses() -> None:
+def test_what_a_process_left_is_what_it_made() -> None:
     segments = parse(TABLE)
-    assert left_by(100, segments) == [7, 10, 12]
+    assert left_by(100, segments) == [7, 8, 10, 12]
     assert left_by(101, segments) == [9]
     assert left_by(200, segments) == []
 

@@ -46,8 +46,11 @@ def parse(table: str) -> list[Segment]:
 
 
 def left_by(creator: int, segments: Iterable[Segment]) -> list[int]:
-    """Those that a dead process made and nobody has attached."""
-    return [s.shmid for s in segments if s.cpid == creator and s.nattch == 0]
+    """Those that a dead process made.
+
+    The X server may still have them attached: the kernel then frees them when it lets go.
+    """
+    return [s.shmid for s in segments if s.cpid == creator]
 
 
 def abandoned(
@@ -75,11 +78,16 @@ def remove_left_by(creator: int) -> int:
 
 def remove_abandoned() -> int:
     """Remove what dead processes of ours left; return how many segments that were."""
+    return _remove(abandoned(_read(), uid=os.geteuid(), now=time.time(), alive=_alive))
 
-    def alive(pid: int) -> bool:
-        return Path(f"/proc/{pid}").exists()
 
-    return _remove(abandoned(_read(), uid=os.geteuid(), now=time.time(), alive=alive))
+def _alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    state = stat.rpartition(")")[2].split()[0]  # after the name, which may have anything in it
+    return state != "Z"
 
 
 def _read() -> list[Segment]:
