@@ -207,7 +207,7 @@ class Supervisor:
     def _enter(self, record: _Record, before: State, reason: str) -> None:
         state = record.machine.state
         record.entered = self._clock.time()
-        if reason or state in m.UP or state is State.STARTING:
+        if reason or state in m.UP or state is State.STARTING or before is State.BACKOFF:
             record.reason = reason
         self._arm_timer(record)
         if state is State.READY and before is State.STARTING:
