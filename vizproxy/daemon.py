@@ -225,6 +225,7 @@ class Daemon:
         try:
             print(*lines, "", sep="\n", file=self._out, flush=True)
         except OSError as failure:
+            logs.discard(self._out)
             log.warning("cannot print where the desktop is: %s", failure)
 
     # ends

@@ -103,8 +103,10 @@ def _cannot_listen(address: Address, error: OSError) -> VizproxyError:
         return BusyError(action, "another program listens there", hint)
     if isinstance(error, socket.gaierror):
         why = "there is no host of that name"
+    elif error.errno in {None, errno.EADDRNOTAVAIL}:  # None: asyncio tried several
+        why = "this machine does not have that address"
     else:  # asyncio's own text repeats the address
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        why = os.strerror(error.errno).lower()
     return FileSystemError(action, why, hint)
 
 

@@ -173,6 +173,12 @@ def write_first_line(writer: LogWriter, file: Path | None, text: str) -> None:
         raise _cannot_log(file, error) from error
 
 
+def discard(stream: TextIO) -> None:
+    """Let what a stream still holds, and is yet to get, go nowhere: it cannot be written."""
+    with contextlib.suppress(OSError, ValueError):  # it has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _cannot_log(file: Path | None, error: OSError) -> FileSystemError:
     name = "standard error" if file is None else str(file)
     why = (error.strerror or str(error)).lower()

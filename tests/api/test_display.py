@@ -160,7 +160,7 @@ async def test_a_body_that_is_too_large_is_refused(shared):
     async with shared.session() as session:
         async with session.put("api/v1/display", data=b" " * 70_000) as response:
             assert response.status == 413
-            assert (await response.json())["code"] == "request_entity_too_large"
+            assert (await response.json())["code"] == "request_too_large"
         async with session.get("api/v1/display") as response:
             assert response.status == 200
 

@@ -216,7 +216,7 @@ def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
     ended = serve(tmp_path, "--http", "203.0.113.7:6080")
     assert ended.code == CANNOT_CREATE
     assert ended.sentence() == (
-        "cannot listen on 203.0.113.7:6080: cannot assign requested address; try another --http"
+        "cannot listen on 203.0.113.7:6080: this machine does not have that address; try another --http"
     )
 
 

@@ -161,7 +161,7 @@ async def test_a_port_that_is_taken(path: Path, taken: Address) -> None:
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("203.0.113.7", "cannot assign requested address"),  # TEST-NET-3: nobody has it
+        ("203.0.113.7", "this machine does not have that address"),  # TEST-NET-3: nobody has it
         ("fe80::1%nowhere", "there is no host of that name"),  # which no DNS server is asked for
     ],
 )

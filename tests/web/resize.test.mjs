@@ -1,12 +1,40 @@
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { test } from 'node:test';
 
 import { Resizer, wantedSize } from '../../vizproxy/web/resize.js';
 
 const LIMITS = { min_width: 320, min_height: 200, max_width: 4096, max_height: 2160 };
 
-/** Lets promises settle; timers are mocked. */
+/** Lets promises settle. */
 const settle = () => new Promise((resolve) => { setImmediate(resolve); });
+
+/**
+ * Replaces the timers for this test, and returns what makes time pass. (The timers of node:test are
+ * enabled in one way in Node.js 18 and in another in later ones.)
+ *
+ * @param {import('node:test').TestContext} t
+ * @returns {(milliseconds: number) => void}
+ */
+function timersOf(t) {
+  /** @type {Map<number, {callback: () => void, at: number}>} */
+  const waiting = new Map();
+  let now = 0;
+  let last = 0;
+  t.mock.method(globalThis, 'setTimeout', (callback, delay) => {
+    waiting.set(++last, { callback, at: now + delay });
+    return last;
+  });
+  t.mock.method(globalThis, 'clearTimeout', (id) => waiting.delete(id));
+  return (milliseconds) => {
+    now += milliseconds;
+    for (const [id, { callback, at }] of waiting) {
+      if (at <= now) {
+        waiting.delete(id);
+        callback();
+      }
+    }
+  };
+}
 
 test('sizes are whole pixels within the limits', () => {
   assert.deepEqual(wantedSize({ width: 1000.7, height: 700.2 }, LIMITS), { width: 1000, height: 700 });
@@ -20,16 +48,15 @@ test('a hidden window wants no size', () => {
 });
 
 test('only the last size of a drag is sent', async (t) => {
-  mock.timers.enable({ apis: ['setTimeout'] });
-  t.after(() => mock.timers.reset());
+  const tick = timersOf(t);
   const sent = [];
   const resizer = new Resizer(async (size) => { sent.push(size.width); }, assert.fail);
   for (const width of [500, 600, 700]) {
     resizer.ask({ width, height: 400 });
-    mock.timers.tick(50);
+    tick(50);
   }
   assert.deepEqual(sent, []);
-  mock.timers.tick(200);
+  tick(200);
   await settle();
   assert.deepEqual(sent, [700]);
 });

@@ -20,6 +20,9 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """The page loads nothing from elsewhere and is framed by nobody but its own site (JupyterLab)."""
 
+_CODES: Final = {413: "request_too_large"}
+"""Where the name of a status has changed with Python's version."""
+
 _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -66,7 +69,7 @@ async def report_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _plain_http_error(error: web.HTTPException, request: web.Request) -> web.Response:
-    code = error.reason.lower().replace(" ", "_")
+    code = _CODES.get(error.status) or error.reason.lower().replace(" ", "_")
     message = f"cannot answer {request.method} {request.path}: {error.reason.lower()}"
     answer = error_response(error.status, code, message)
     if "Allow" in error.headers:

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from vizproxy import __version__
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
 from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError
+from vizproxy.logs import discard
 
 EXIT_PIPE: Final = 141
 EXIT_INTERRUPTED: Final = 130
@@ -256,7 +257,7 @@ def _output_written() -> Iterator[None]:
         try:
             out.flush()
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left would fail again
+            discard(out)  # what is left would fail again
             if isinstance(error, BrokenPipeError):
                 raise
             why = (error.strerror or str(error)).lower()

@@ -58,13 +58,20 @@ async def size_settled(
     x11vnc looks for a new size only while somebody is connected, and tells it only to those who have
     said that they understand it. A viewer that comes after a resize that nobody watched would get the
     old size, and might never hear of the new one.
-
-    Raises:
-        HandshakeError, OSError: as :func:`desktop_size`.
     """
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await desktop_size(server) != await screen_size():  # noqa: ASYNC110 - it tells nobody
+            while not await _same_size(server, screen_size):  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(AGAIN_SECONDS)
-            return True
-    return False
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _same_size(
+    server: Path, screen_size: Callable[[], Awaitable[tuple[int, int] | None]]
+) -> bool:
+    try:
+        return await desktop_size(server) == await screen_size()
+    except (HandshakeError, OSError):
+        return False  # it may break off while another viewer leaves

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import WSCloseCode, web
 
 from vizproxy.gateway.relay import ByteRelay, End
-from vizproxy.gateway.rfb import HandshakeError, size_settled
+from vizproxy.gateway.rfb import size_settled
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Gateway:
                 limit, stall_timeout = self._limits.buffer, self._limits.stall_timeout
                 relay = ByteRelay(viewer, upstream, limit=limit, stall_timeout=stall_timeout)
                 return await relay.run()
-        except (HandshakeError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("cannot get a picture for a viewer: %s", str(error) or "no answer")
             return End(WSCloseCode.TRY_AGAIN_LATER, "the VNC server does not answer")
 
