@@ -182,6 +182,7 @@ async def test_a_screenshot_shows_what_is_on_the_desktop(shared):
     assert {picture.getpixel(place) for place in outside} == {(0x2B, 0x30, 0x3B)}
 
 
+@pytest.mark.slow
 async def test_the_largest_screenshot(shared, back_to_start):
     async with shared.session() as session:
         await resize(session, 7680, 4320)

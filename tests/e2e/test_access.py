@@ -11,7 +11,7 @@ from tests.e2e.sites import page_site
 from tests.e2e.viewer import link_to
 from tests.support import running_daemon
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 OPEN_SOCKET = """(address) => new Promise((resolve) => {
   const socket = new WebSocket(address, 'binary');

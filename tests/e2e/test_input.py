@@ -12,7 +12,7 @@ from tests.e2e.conftest import NewViewer
 from tests.e2e.viewer import RED, Observer, Viewer, observer_on
 from tests.support import Daemon
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

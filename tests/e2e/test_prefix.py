@@ -13,7 +13,7 @@ from tests.e2e.sites import PrefixProxy, prefix_site
 from tests.e2e.viewer import BACKGROUND, GREEN, RED, Viewer, observer_on
 from tests.support import Daemon, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

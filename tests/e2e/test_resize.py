@@ -10,7 +10,7 @@ from tests.e2e.conftest import NewViewer
 from tests.e2e.viewer import BACKGROUND, RED, Observer, Viewer, link_to, observer_on
 from tests.support import Daemon, eventually, running_daemon
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 async def resize_window(viewer: Viewer, width: int, height: int) -> None:

@@ -11,7 +11,7 @@ from tests.e2e.conftest import NewViewer
 from tests.e2e.viewer import RED, Viewer, observer_on
 from tests.support import Daemon, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 CHORD = "Control+Alt+Shift+M"
 FOCUSED = "document.activeElement.id || document.activeElement.dataset.mode"

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.support import part, running_daemon
 
 BACKGROUND = (0x2B, 0x30, 0x3B)
@@ -49,6 +51,7 @@ async def test_what_waits_says_for_what(tmp_path):
         assert status["environment"] == {}
 
 
+@pytest.mark.slow
 async def test_two_daemons_have_a_display_each(tmp_path):
     async with (
         running_daemon(tmp_path / "one", wait=False) as one,

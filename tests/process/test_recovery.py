@@ -59,6 +59,7 @@ async def test_the_picture_is_back_when_its_path_was_cut(daemon, name):
     assert "ready -> backoff: was killed by SIGKILL" in log
 
 
+@pytest.mark.slow
 async def test_viewers_stay_when_the_window_manager_dies(daemon):
     async with window_on(daemon), daemon.viewer() as viewer:
         await viewer.until(lambda: viewer.pixel(100, 100) == RED)
@@ -73,6 +74,7 @@ async def test_viewers_stay_when_the_window_manager_dies(daemon):
         await check_only_replaced(daemon, before, "wm")
 
 
+@pytest.mark.slow
 async def test_a_new_x_server_has_the_number_size_and_look_of_the_old_one(daemon):
     environment = await daemon.environment()
     async with daemon.session() as session:

@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.support import children_of, eventually, gone, running_daemon
 
 
@@ -35,6 +37,7 @@ async def test_the_daemon_ended(tmp_path):
     assert segments(x11vnc) == 0
 
 
+@pytest.mark.slow
 async def test_the_daemon_killed_and_started_again(tmp_path):
     async with running_daemon(tmp_path) as daemon, daemon.viewer():
         x11vnc = (await daemon.pids())["x11vnc"]

@@ -61,6 +61,7 @@ def closed_directory():
     shutil.rmtree(path)
 
 
+@pytest.mark.slow
 async def test_the_desktop_needs_no_rights(closed_directory):
     python = interpreter()
     if python is None:
