@@ -120,3 +120,17 @@ async def test_others_get_frames_while_a_viewer_takes_nothing(tmp_path):
             await stop_reading(slow, requests=1)
             await frames(other, 8, limit=15)
             assert (await daemon.status())["viewers"] == 2
+
+
+async def test_a_viewer_that_reads_nothing_does_not_hold_up_the_end(tmp_path):
+    async with (
+        running_daemon(tmp_path, VIZPROXY_VIEWER_STALL_TIMEOUT="5m") as daemon,
+        daemon.viewer() as slow,
+    ):
+        async with kept_watching(slow):
+            await enlarge(daemon, slow)
+        async with window_on(daemon, *MOVING):
+            await stop_reading(slow)
+            await daemon.status()
+        async with asyncio.timeout(10):
+            assert await daemon.end() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import stat
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support import eventually
 from vizproxy.config import Address
 from vizproxy.errors import BusyError, FileSystemError, VizproxyError
-from vizproxy.listen import listening
+from vizproxy.listen import MAX_TCP_CONNECTIONS, listening
 
 LOCAL = Address("127.0.0.1", 0)
 
@@ -179,3 +181,42 @@ async def test_tcp_is_closed_when_the_unix_socket_cannot_be_had(path: Path) -> N
     await refused(path, Address("127.0.0.1", port))
     with socket.create_server(("127.0.0.1", port)):
         pass  # it can be had again
+
+
+async def hung_up(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+    """Whether the server ends a connection without being asked anything."""
+    reader, _ = connection
+    try:
+        async with asyncio.timeout(0.2):
+            return await reader.read(1) == b""
+    except TimeoutError:
+        return False
+
+
+async def test_tcp_connections_are_bounded_and_the_unix_socket_is_not(path: Path) -> None:
+    """Whoever may reach the port cannot use up the daemon's file descriptors."""
+    async with listening(application(), path, LOCAL) as (url,):
+        port = int(url.rstrip("/").rpartition(":")[2])
+        held = [
+            await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_TCP_CONNECTIONS)
+        ]
+        one_more = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            assert await hung_up(one_more)
+            assert not await hung_up(held[-1])
+            assert await over(path) == "hello"
+            held[0][1].close()
+
+            async def admitted() -> bool:
+                async with aiohttp.ClientSession() as session, session.get(url) as response:
+                    return response.ok
+
+            assert await eventually(admitted)
+        finally:
+            for _, writer in (*held, one_more):
+                writer.close()
+
+
+async def test_a_link_names_the_machine_where_every_address_is_listened_on(path: Path) -> None:
+    async with listening(application(), path, Address("0.0.0.0", 0)) as (url,):
+        assert url.startswith(f"http://{socket.gethostname()}:")
