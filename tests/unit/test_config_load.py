@@ -9,39 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.configuring import config
 from vizproxy.config import (
     SETTINGS,
     Address,
     Config,
     InvalidConfigError,
-    LoadedConfig,
     Plan,
     Runtime,
     Size,
-    load,
 )
 from vizproxy.config.model import SECTIONS, value_of
 from vizproxy.config.names import RESERVED_VARIABLES, is_service_link
-
-
-@pytest.fixture
-def toml(tmp_path: Path) -> Path:
-    return tmp_path / "vizproxy.toml"
-
-
-def config(
-    text: str | None = None,
-    *,
-    at: Path | None = None,
-    env: dict[str, str] | None = None,
-    flags: dict[str, str] | None = None,
-) -> LoadedConfig:
-    """Load a file of the given text (or no file) and the other layers."""
-    if text is not None:
-        assert at is not None
-        at.write_text(text, encoding="utf-8")
-    return load(file=at, env=env or {}, flags=flags or {})
-
 
 # ------------------------------------------------------------------------------- the model
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.configuring import config
 from vizproxy.config import (
     SETTINGS,
     InvalidConfigError,
-    LoadedConfig,
     Problem,
     Size,
     load,
@@ -19,25 +19,6 @@ from vizproxy.config import (
 from vizproxy.config.document import MAX_BYTES
 from vizproxy.config.model import SECTIONS
 from vizproxy.errors import EXIT_USAGE, ConfigError
-
-
-@pytest.fixture
-def toml(tmp_path: Path) -> Path:
-    return tmp_path / "vizproxy.toml"
-
-
-def config(
-    text: str | None = None,
-    *,
-    at: Path | None = None,
-    env: dict[str, str] | None = None,
-    flags: dict[str, str] | None = None,
-) -> LoadedConfig:
-    """Load a file of the given text (or no file) and the other layers."""
-    if text is not None:
-        assert at is not None
-        at.write_text(text, encoding="utf-8")
-    return load(file=at, env=env or {}, flags=flags or {})
 
 
 def problems(
