@@ -157,16 +157,18 @@ class Daemon:
         gatekeeper = Gatekeeper(token, allowed_origins=config.http.allowed_origins)
         app = make_app(Services(desktop, screen, gateway, gatekeeper, found.web, found.novnc))
         stack = Stack(config, layout, found.programs, self._environ, session, screen, address)
-        async with listening(app, config.http_socket, config.http.listen) as bound_urls:
-            urls.extend(bound_urls)
-            async with self._supervised(stack, desktop, changes):
-                await self._until_ended(desktop, urls, token)
-                log.info("the desktop is being ended")
-                desktop.begin_stopping()
-                await gateway.close()
+        try:
+            async with listening(app, config.http_socket, config.http.listen) as bound_urls:
+                urls.extend(bound_urls)
+                async with self._supervised(stack, desktop, changes):
+                    await self._until_ended(desktop, urls, token)
+                    log.info("the desktop is being ended")
+                    desktop.begin_stopping()
+                    await gateway.close()
+        finally:
             await session.close()
-        if address.number is not None:
-            files.remove_dead_display(address.number)
+            if address.number is not None:
+                files.remove_dead_display(address.number)
 
     @contextlib.asynccontextmanager
     async def _supervised(
