@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from vizproxy import __version__
-from vizproxy.api.status import Status, assess
+from vizproxy.api.status import Health, Status, assess
 from vizproxy.display.components import DisplayAddress
 from vizproxy.display.plan import RenderingPlan
 from vizproxy.errors import VizproxyError
@@ -82,16 +82,17 @@ class RunningDesktop:
     async def status(self) -> Status:
         """What is known of the desktop now."""
         size = await self._screen.size_soon()
+        components = self.components
         return Status(
             version=__version__,
             revision=self._changes.revision,
-            health=assess(self.components, stopping=self._stopping),
+            health=assess(components, stopping=self._stopping),
             plan=self._plan.name.value,
             plan_reason=self._plan.reason,
             display=self._address.name,
             size=size,
             viewers=self._viewers(),
-            components=self.components,
+            components=components,
             environment=self._environment(),
             runtime_dir=str(self._layout.root),
             listening=tuple(self._listening()),
@@ -109,7 +110,7 @@ class RunningDesktop:
     async def settled(self) -> VizproxyError | None:
         """Wait for the first picture, or for the failure to get one, and return that failure."""
         while True:
-            health = assess(self.components, stopping=self._stopping)
+            health = self._health()
             if health.picture:
                 return None
             if health.condition in {"failed", "stopping"}:
@@ -118,7 +119,7 @@ class RunningDesktop:
 
     def unready(self) -> str | None:
         """Why there is no picture to be served now; None when there is one."""
-        health = assess(self.components, stopping=self._stopping)
+        health = self._health()
         return None if health.picture else health.summary
 
     def retry(self, component: str) -> bool:
@@ -126,6 +127,9 @@ class RunningDesktop:
         if self._supervisor is None:
             raise KeyError(component)
         return self._supervisor.retry(component)
+
+    def _health(self) -> Health:
+        return assess(self.components, stopping=self._stopping)
 
     def _environment(self) -> dict[str, str]:
         """What a program needs in its environment to appear on the desktop."""

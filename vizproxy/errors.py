@@ -133,3 +133,8 @@ class DisplayError(VizproxyError):
     code = "display_error"
     http_status = 503
     exit_code = EXIT_UNAVAILABLE
+
+
+def system_reason(error: OSError) -> str:
+    """What the system says of a failed call, fit for the middle of a sentence."""
+    return (error.strerror or str(error)).lower()

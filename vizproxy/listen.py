@@ -15,7 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from vizproxy.config import Address
-from vizproxy.errors import BusyError, FileSystemError, VizproxyError
+from vizproxy.errors import BusyError, FileSystemError, VizproxyError, system_reason
 from vizproxy.runtime import FILE_MODE, check_socket_path
 
 SHUTDOWN_SECONDS: Final = 1.0
@@ -126,7 +126,7 @@ def _bound(path: Path) -> Iterator[socket.socket]:
             listener.bind(str(path))
             path.chmod(FILE_MODE)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             raise FileSystemError(f"listen on {path}", why, "another --http-socket") from error
         try:
             yield listener

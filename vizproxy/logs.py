@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from vizproxy.config import LogFormat, LogLevel
-from vizproxy.errors import FileSystemError
+from vizproxy.errors import FileSystemError, system_reason
 
 FIELDS: Final = ("component", "pid", "state")
 """Structured fields that log calls pass in ``extra``."""
@@ -181,5 +181,5 @@ def discard(stream: TextIO) -> None:
 
 def _cannot_log(file: Path | None, error: OSError) -> FileSystemError:
     name = "standard error" if file is None else str(file)
-    why = (error.strerror or str(error)).lower()
+    why = system_reason(error)
     return FileSystemError(f"write the log to {name}", why, "another log.file")

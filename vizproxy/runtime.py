@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vizproxy.errors import BusyError, FileSystemError
+from vizproxy.errors import BusyError, FileSystemError, system_reason
 
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
@@ -277,7 +277,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def cannot(action: str, error: OSError) -> FileSystemError:
     """Turn an OSError into a sentence for a person."""
-    why = (error.strerror or str(error)).lower()
+    why = system_reason(error)
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     room = ", or making room there" if full else ""
     return FileSystemError(action, why, f"{_ANOTHER}{room}")

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from vizproxy.client import Client
 from vizproxy.config import LoadedConfig
-from vizproxy.errors import FileSystemError, NotReadyError
+from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ def url(loaded: LoadedConfig) -> int:
     try:
         token = path.read_text(encoding="ascii")
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = system_reason(error)
         hint = "this in the daemon's own container, as its own user"
         raise FileSystemError(f"read {path}", why, hint) from error
     for place in answer["listening"]:
@@ -151,7 +151,7 @@ def screenshot(loaded: LoadedConfig, file: Path) -> int:
         raise
     except OSError as error:
         name = "standard output" if to_stdout else str(file)
-        why = (error.strerror or str(error)).lower()
+        why = system_reason(error)
         raise FileSystemError(f"write the picture to {name}", why, "another file") from error
     return 0
 

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from vizproxy import __version__
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
-from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError
+from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError, system_reason
 from vizproxy.logs import discard
 
 EXIT_PIPE: Final = 141
@@ -260,7 +260,7 @@ def _output_written() -> Iterator[None]:
             discard(out)  # what is left would fail again
             if isinstance(error, BrokenPipeError):
                 raise
-            why = (error.strerror or str(error)).lower()
+            why = system_reason(error)
             action = "write to standard output"
             raise FileSystemError(action, why, "another place for it") from error
 

@@ -6,6 +6,8 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Final
 
+from vizproxy.errors import system_reason
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,7 +27,7 @@ def read_document(file: Path) -> dict[str, object]:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = system_reason(error)
         msg = f"cannot be read: {why}; give a TOML file that exists and that you may read"
         raise DocumentError(msg) from None
     except ValueError as error:  # A NUL, or text that no file name can have.

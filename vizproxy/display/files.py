@@ -13,7 +13,7 @@ from typing import Final
 from vizproxy.config import Config
 from vizproxy.display import xauth, xorgconf
 from vizproxy.display.plan import RenderingPlan
-from vizproxy.errors import BusyError, FileSystemError, MissingProgramError
+from vizproxy.errors import BusyError, FileSystemError, MissingProgramError, system_reason
 from vizproxy.runtime import Layout, cannot, write_private
 
 X11_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108 - where every X client looks
@@ -73,7 +73,7 @@ def prepare_socket_directory() -> None:
             X11_SOCKETS.chmod(_STICKY)
     except OSError as error:
         raise FileSystemError(
-            f"make {X11_SOCKETS}", (error.strerror or str(error)).lower(), "making /tmp writable"
+            f"make {X11_SOCKETS}", system_reason(error), "making /tmp writable"
         ) from error
 
 
