@@ -10,6 +10,8 @@ HTTP ?= 127.0.0.1:6080
 ARGS ?=
 # More options for pytest
 PYTEST_ARGS ?=
+# How many tests `make test-fast` runs at once
+WORKERS ?= 3
 # `make lock UPGRADE=--upgrade` moves every pin to the newest release
 UPGRADE ?=
 UV_VERSION := 0.13.9
@@ -55,7 +57,7 @@ test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) lint ## Run every check and eve
 .PHONY: test-fast
 test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Run the tests that take no longer than a few seconds each
 	@$(BUILD)/install-debian.sh runtime demo test
-	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel $(PYTEST_ARGS)
+	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of imports

@@ -10,6 +10,17 @@ import pytest_asyncio
 
 from tests.support import Daemon, running_daemon
 
+TAKES_ANY_DISPLAY = ("tests/cli/", "test_event_loop", "test_two_servers", "test_virtualgl")
+"""Tests whose X servers choose their numbers: run one after the other (`make test-fast`)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist what belongs together: a file's tests, which may share a daemon."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        alone = any(part in file for part in TAKES_ANY_DISPLAY)
+        item.add_marker(pytest.mark.xdist_group("any display" if alone else file))
+
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -24,6 +25,18 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 POLL_SECONDS = 0.02
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+_display_numbers = itertools.count(1000 * (1 + int(WORKER.removeprefix("gw") or 0)))
+
+
+def own_display() -> dict[str, str]:
+    """The setting that keeps a daemon's display apart from those of tests that run beside it.
+
+    Left to themselves, X servers take the first free number, which may be that of a server that
+    another test has just killed and whose restart it awaits.
+    """
+    return {"VIZPROXY_DISPLAY_NUMBER": str(next(_display_numbers))} if WORKER else {}
 
 
 async def eventually(
@@ -188,6 +201,13 @@ class Program:
         async with asyncio.timeout(limit):
             return (await self.process.stdout.readline()).decode().strip()
 
+    async def do(self, command: str, *, limit: float = 10) -> None:
+        """Have ``tests.xprogram`` carry out a command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n".encode())
+        while (line := await self.line(limit=limit)) != "done":
+            assert line, f"the program ended at {command!r}"
+
     async def rest(self, *, limit: float = 10) -> str:
         """All that it prints until its end."""
         assert self.process.stdout is not None
@@ -202,7 +222,7 @@ async def program_on(daemon: Daemon, *argv: str, **environ: str) -> AsyncIterato
         *argv,
         env={**await daemon.environment(), **environ},
         cwd=ROOT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -241,7 +261,7 @@ async def running_daemon(
             "serve",
             *("--runtime-dir", str(directory / "run")),
             *arguments,
-            env={**os.environ, **environ},
+            env={**os.environ, **own_display(), **environ},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

@@ -11,6 +11,7 @@ Exit codes follow BSD ``sysexits.h`` where it has a fitting number, and 2 for ba
 
 from __future__ import annotations
 
+import signal
 from typing import ClassVar
 
 EXIT_USAGE = 2
@@ -19,6 +20,9 @@ EXIT_INTERNAL = 70
 EXIT_CANNOT_CREATE = 73
 EXIT_BUSY = 75
 EXIT_NO_PERMISSION = 77
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+"""What a shell, ``env`` and ``nice`` give for a program that cannot be executed or is not there."""
 
 
 class VizproxyError(Exception):
@@ -30,7 +34,7 @@ class VizproxyError(Exception):
 
     code: ClassVar[str] = "error"
     http_status: ClassVar[int] = 500
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, action: str, why: str, hint: str = "") -> None:
         super().__init__(action, why, hint)
@@ -127,6 +131,61 @@ class OriginError(VizproxyError):
     exit_code = EXIT_NO_PERMISSION
 
 
+class AdmissionError(VizproxyError):
+    """There is no room for one more app; ``reason`` is the limit that stands in the way."""
+
+    code = "no_room"
+    http_status = 409
+    exit_code = EXIT_BUSY
+
+    def __init__(self, action: str, why: str, hint: str = "", *, reason: str) -> None:
+        super().__init__(action, why, hint)
+        self.reason = reason
+
+
+class RefusedError(VizproxyError):
+    """The daemon refuses; the sentence, the hint and the exit code are its own."""
+
+    code = "refused"
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__("", message, hint)
+        self.exit_code = exit_code
+
+    @property
+    def message(self) -> str:
+        """The daemon's sentence."""
+        return self.why
+
+
+class CannotExecuteError(VizproxyError):
+    """A program is there and cannot be executed."""
+
+    code = "not_executable"
+    exit_code = EXIT_NOT_EXECUTABLE
+
+
+class NoSuchProgramError(VizproxyError):
+    """There is no program of that name."""
+
+    code = "no_such_program"
+    exit_code = EXIT_NOT_FOUND
+
+
+class InternalError(VizproxyError):
+    """A bug in vizproxy."""
+
+    code = "internal"
+    exit_code = EXIT_INTERNAL
+
+
+class NoSuchAppError(VizproxyError):
+    """No app has that id (any more)."""
+
+    code = "no_such_app"
+    http_status = 404
+
+
 class DisplayError(VizproxyError):
     """The X server refused a request or its connection was lost."""
 
@@ -135,6 +194,23 @@ class DisplayError(VizproxyError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class WindowGoneError(VizproxyError):
+    """The window is not there any more."""
+
+    code = "window_gone"
+    http_status = 404
+
+
 def system_reason(error: OSError) -> str:
     """What the system says of a failed call, fit for the middle of a sentence."""
     return (error.strerror or str(error)).lower()
+
+
+def exit_reason(status: int) -> str:
+    """Say how a process ended, from its exit status (negative: killed by that signal)."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"

@@ -128,6 +128,7 @@ def logging_to(
         handler = _BoundedQueueHandler(lines, writer)
         listener = logging.handlers.QueueListener(lines, writer)
         logger = logging.getLogger("vizproxy")
+        before = logger.level
         logger.setLevel(level.value.upper())
         logger.propagate = False
         logger.addHandler(handler)
@@ -137,6 +138,7 @@ def logging_to(
         finally:
             logger.removeHandler(handler)
             logger.propagate = True
+            logger.setLevel(before)
             listener.stop()
 
 

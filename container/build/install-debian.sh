@@ -34,7 +34,7 @@ packages() {
         demo) echo mesa-utils x11-apps ;;
         test)
             # Playwright brings a Node.js that is linked with libatomic.
-            echo chromium libatomic1 x11-utils
+            echo chromium libatomic1 x11-utils tk
             ;;
         lint) echo shellcheck ;;
         *) fail "there is no group named $1" "python, runtime, demo, test or lint" ;;

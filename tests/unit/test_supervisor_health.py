@@ -11,11 +11,11 @@ import pytest
 from tests.support import eventually
 from tests.unit.fakes import World, idle
 from tests.unit.supervising import CHAIN, NOTICED, ONE, POLICY, lives, running
+from vizproxy.errors import exit_reason
 from vizproxy.supervise.clock import LoopClock
 from vizproxy.supervise.graph import Component, check_graph
 from vizproxy.supervise.machine import State
 from vizproxy.supervise.process import Child, ProcessSpec
-from vizproxy.supervise.status import describe_exit
 from vizproxy.supervise.supervisor import _AGAIN_SECONDS, Supervisor
 
 # ----------------------------------------------------------------------------------------- health
@@ -232,12 +232,12 @@ async def test_the_output_of_a_former_run_does_not_outlive_the_next_start(world:
         (-63, "was killed by signal 63"),
     ],
 )
-def test_describe_exit(status: int, text: str) -> None:
-    assert describe_exit(status) == text
+def test_exit_reason(status: int, text: str) -> None:
+    assert exit_reason(status) == text
 
 
 def test_sigterm_is_described() -> None:
-    assert describe_exit(-SIGTERM) == "was killed by SIGTERM"
+    assert exit_reason(-SIGTERM) == "was killed by SIGTERM"
 
 
 async def test_the_loop_clock_is_the_loops() -> None:

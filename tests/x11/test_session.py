@@ -1,27 +1,25 @@
 """The daemon's own X connection, against a real server."""
 
 import asyncio
+import logging
 import os
 import signal
 
 import pytest
 import pytest_asyncio
+from Xlib import X, Xatom
 
 from tests.support import eventually
+from tests.x11.watching import session_on
 from vizproxy.errors import DisplayError
 from vizproxy.x11 import windows
-from vizproxy.x11.session import XSession
 
 
 @pytest_asyncio.fixture
-async def session(daemon, monkeypatch):
+async def session(daemon):
     """A second connection of the daemon's kind, in this process."""
-    environment = await daemon.environment()
-    monkeypatch.setenv("XAUTHORITY", environment["XAUTHORITY"])  # the session sets it, too
-    session = XSession(daemon.directory / "Xauthority")
-    await session.connect(environment["DISPLAY"])
-    yield session
-    await session.close()
+    async with session_on(daemon) as session:
+        yield session
 
 
 @pytest.mark.parametrize(
@@ -63,6 +61,50 @@ async def test_a_server_that_goes_away_is_noticed(daemon, session):
         return False
 
     await eventually(noticed)
+
+
+async def test_whoever_listens_is_told_of_the_end(daemon, session):
+    lost = asyncio.Event()
+    session.listen(lambda *_: None, lost=lost.set)
+    os.kill((await daemon.pids())["xorg"], signal.SIGKILL)
+    await asyncio.wait_for(lost.wait(), 5)
+    with pytest.raises(DisplayError, match="not running"):
+        session.listen(lambda *_: None, lost=lost.set)
+
+
+async def test_a_listener_that_fails_costs_the_connection_only(session, caplog):
+    lost = asyncio.Event()
+
+    def fail(display, event):
+        raise ZeroDivisionError(event)
+
+    def touch(display):
+        root = display.screen().root
+        root.change_attributes(event_mask=X.PropertyChangeMask)
+        root.change_text_property(display.get_atom("_TOUCHED"), Xatom.STRING, "")
+
+    session.listen(fail, lost=lost.set)
+    name = session.name
+    await session.call(touch)
+    await asyncio.wait_for(lost.wait(), 5)
+    assert "is given up" in caplog.text
+    await session.connect(name)
+    await session.call(windows.ping)
+
+
+async def test_errors_that_nobody_awaits_are_named_in_the_log(session, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    def make_them(display):
+        display.create_resource_object("window", 0x1234567).map()
+        display.screen().root.change_property(Xatom.STRING, 0x7FFFFFFF, 8, b"")
+        display.sync()
+
+    await session.call(make_them)
+    said = {(r.levelname, r.getMessage()) for r in caplog.records if r.name.startswith("vizproxy")}
+    assert ("DEBUG", "window 0x1234567 vanished") in said
+    warned = f"X error on {session.name}: BadAtom for ChangeProperty on 0x7fffffff"
+    assert ("WARNING", warned) in said
 
 
 async def test_a_server_that_does_not_answer_is_given_up_in_time(daemon, session):

@@ -30,7 +30,7 @@ def rfb_server(socket: Path) -> Probe:
 
     async def probe(child: Child) -> None:
         del child
-        async with _connected(socket) as (reader, _):
+        async with connected(socket) as (reader, _):
             banner = await reader.readline()
             if not banner.startswith(RFB_BANNER):
                 raise ProbeError(f"{socket.name} greets with {banner[:32]!r} instead of RFB")
@@ -43,7 +43,7 @@ def http_server(socket: Path) -> Probe:
 
     async def probe(child: Child) -> None:
         del child
-        async with _connected(socket) as (reader, writer):
+        async with connected(socket) as (reader, writer):
             writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
             await writer.drain()
             line = await reader.readline()
@@ -54,9 +54,14 @@ def http_server(socket: Path) -> Probe:
 
 
 @contextlib.asynccontextmanager
-async def _connected(
+async def connected(
     socket: Path,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a unix socket for the length of a probe.
+
+    Raises:
+        ProbeError: nobody accepts it, or it ends too early.
+    """
     try:
         reader, writer = await asyncio.open_unix_connection(str(socket))
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 
 from vizproxy.supervise.machine import State
@@ -23,13 +22,3 @@ class ComponentStatus:
     retry_in_seconds: float | None
     output: tuple[str, ...]
     shows_picture: bool
-
-
-def describe_exit(status: int) -> str:
-    """Say how a process ended, from its exit status (negative: killed by that signal)."""
-    if status < 0:
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
-    return f"exited with status {status}"

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from vizproxy.errors import exit_reason
 from vizproxy.supervise import machine as m
 from vizproxy.supervise.clock import Clock, LoopClock, TimerHandle
 from vizproxy.supervise.graph import Component, check_graph
@@ -26,7 +27,7 @@ from vizproxy.supervise.machine import Effect, Event, Machine, State
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.probes import Probe, ProbeError
 from vizproxy.supervise.process import Child, ProcessSpec, spawn
-from vizproxy.supervise.status import ComponentStatus, describe_exit
+from vizproxy.supervise.status import ComponentStatus
 
 log = logging.getLogger(__name__)
 
@@ -309,7 +310,7 @@ class Supervisor:
     def _child_ended(self, record: _Record, child: Child, status: int) -> None:
         record.output, record.child = child.tail, None
         asked = record.machine.state in {State.STOPPING, State.KILLING}
-        self._post(record, Event.EXITED, "" if asked else describe_exit(status))
+        self._post(record, Event.EXITED, "" if asked else exit_reason(status))
 
     # probes
 

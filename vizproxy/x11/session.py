@@ -2,7 +2,8 @@
 
 python-xlib blocks while it waits for a reply, so each connection lives on one thread of its own,
 which alone touches the ``Display``. The event loop hands it functions with :meth:`XSession.call` and
-awaits the result with a time-out.
+awaits the result with a time-out. Events go, on that thread, to whoever asked for them with
+:meth:`XSession.listen`.
 """
 
 from __future__ import annotations
@@ -19,18 +20,36 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from Xlib import X
 from Xlib import error as xerror
 from Xlib.display import Display
+from Xlib.protocol import event as xevent
 
 from vizproxy.errors import DisplayError
+from vizproxy.x11 import xerrors
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Job = Callable[[Display], Any]
+EventHandler = Callable[[Display, Any], None]
 
 CALL_TIMEOUT_SECONDS: Final = 5.0
 CONNECTION_ERRORS: Final = (xerror.ConnectionClosedError, xerror.DisplayError, OSError)
+
+_EVENT_CLASSES: Final = {
+    code: xevent.event_class[code]
+    for code in (
+        X.ConfigureNotify,
+        X.DestroyNotify,
+        X.KeymapNotify,
+        X.MapNotify,
+        X.PropertyNotify,
+        X.ReparentNotify,
+        X.UnmapNotify,
+    )
+}
+"""What is decoded. Anybody may send us an event of any kind, and python-xlib chokes on some."""
 
 
 class _Connection(threading.Thread):
@@ -48,6 +67,8 @@ class _Connection(threading.Thread):
         self._closing = False
         self._socket: socket.socket | None = None
         self.opened: Future[None] = Future()
+        self.on_event: EventHandler | None = None
+        """Gets every event, on this thread."""
 
     def submit(self, job: Job) -> Future[Any]:
         """Queue a function for the thread; its result arrives in the future."""
@@ -76,6 +97,12 @@ class _Connection(threading.Thread):
                 log.debug("X connection to %s ended: %s", self._display_name, error)
             else:
                 self.opened.set_exception(error)
+        except Exception as error:
+            # A bug, or an answer that python-xlib cannot read: the connection is of no more use.
+            if self.opened.done():
+                log.exception("the X connection to %s is given up", self._display_name)
+            else:
+                self.opened.set_exception(error)
         finally:
             self._ended.set()
             self._fail_jobs()
@@ -97,6 +124,7 @@ class _Connection(threading.Thread):
         # python-xlib's RandR puts its own errors in the place of BadRequest and BadValue, as classes
         # that cannot read them: the first such error would wedge the connection for good.
         display.display.error_classes.update(xerror.xerror_class)
+        display.display.event_classes = dict(_EVENT_CLASSES)
         display.set_error_handler(self._async_error)
         try:
             self.opened.set_result(None)
@@ -109,11 +137,21 @@ class _Connection(threading.Thread):
             selector.register(display.fileno(), selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
             while not self._closing:
-                while display.pending_events():
-                    display.next_event()  # none is selected; some come to every client
-                if any(key.fileobj is self._wake_reader for key, _ in selector.select()):
+                # After events, look again: what handling them has queued is not sent yet.
+                at_once = 0 if self._deliver_events(display) else None
+                ready = selector.select(at_once)
+                if any(key.fileobj is self._wake_reader for key, _ in ready):
                     self._wake_reader.recv(4096)
                     self._run_jobs(display)
+
+    def _deliver_events(self, display: Display) -> bool:
+        """Hand on the events that have come; tell whether there were any."""
+        waiting = display.pending_events()  # this also sends what is queued
+        for _ in range(waiting):
+            event = display.next_event()
+            if self.on_event is not None:  # some come to every client, asked for or not
+                self.on_event(display, event)
+        return waiting > 0
 
     def _run_jobs(self, display: Display) -> None:
         while not self._closing:
@@ -141,9 +179,11 @@ class _Connection(threading.Thread):
                 future.set_exception(xerror.ConnectionClosedError("connection"))
 
     def _async_error(self, error: xerror.XError, request: object) -> None:
-        # A window may vanish between our looking at it and our asking about it.
         del request
-        log.debug("X error on %s: %s", self._display_name, error)
+        if isinstance(error, xerrors.VANISHED):
+            log.debug("window 0x%x vanished", xerrors.resource_of(error))
+        else:
+            log.warning("X error on %s: %s", self._display_name, xerrors.describe(error))
 
 
 class XSession:
@@ -152,8 +192,22 @@ class XSession:
     def __init__(self, xauthority: Path) -> None:
         self._xauthority = xauthority
         self._connection: _Connection | None = None
+        self._lost: Callable[[], None] | None = None
         self.name: str | None = None
         """The display's name (``:0``) while there is a connection, else None."""
+
+    def listen(self, on_event: EventHandler, *, lost: Callable[[], None]) -> None:
+        """Get the events of this connection, on the X thread, and its end, on the event loop.
+
+        Which events come is for the listener to select. ``on_event`` must neither block nor raise.
+
+        Raises:
+            DisplayError: there is no connection.
+        """
+        if self._connection is None:
+            raise DisplayError("reach the X server", "it is not running", "again in a moment")
+        self._connection.on_event = on_event
+        self._lost = lost
 
     async def connect(self, name: str) -> None:
         """Connect to display ``name`` (``":0"``), dropping an elder connection.
@@ -201,7 +255,8 @@ class XSession:
                 "reach the X server", f"no answer within {timeout:g} s", "again in a moment"
             ) from error
         except xerror.XError as error:
-            raise DisplayError("use the X server", f"it answered with {error}") from error
+            why = f"it answered with {xerrors.describe(error)}"
+            raise DisplayError("use the X server", why) from error
         except CONNECTION_ERRORS as error:
             raise DisplayError(
                 "reach the X server", "the connection was lost", "again in a moment"
@@ -209,11 +264,18 @@ class XSession:
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
-        connection, self._connection, self.name = self._connection, None, None
+        connection = self._forget()
         if connection is not None:
             connection.close()
             await asyncio.to_thread(connection.join, CALL_TIMEOUT_SECONDS)
 
     def _connection_lost(self, connection: _Connection) -> None:
         if connection is self._connection:
-            self._connection, self.name = None, None
+            self._forget()
+
+    def _forget(self) -> _Connection | None:
+        connection, self._connection, self.name = self._connection, None, None
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
+        return connection

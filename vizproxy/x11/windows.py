@@ -4,33 +4,51 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from Xlib import Xatom
+from Xlib import X
 from Xlib import error as xerror
 from Xlib.display import Display
 
 from vizproxy.errors import DisplayError
+from vizproxy.x11 import properties
 
 _XC_LEFT_PTR: Final = 68
 """The plain arrow in the X cursor font (X11/cursorfont.h)."""
 
 
-def has_window_manager(display: Display) -> bool:
-    """Whether a window manager runs.
+MANAGER_CHECK: Final = "_NET_SUPPORTING_WM_CHECK"
+"""The property by which a window manager announces itself."""
+
+
+def window_manager(display: Display, *, listen: bool = False) -> int | None:
+    """The window by which a window manager shows that it runs, None while none does.
 
     A manager announces itself with ``_NET_SUPPORTING_WM_CHECK`` on the root window, which names a
     child window that carries the same property naming itself (Extended Window Manager Hints 1.5).
-    The second look tells a living manager from the trace of a dead one.
+    The second look tells a living manager from the trace of a dead one. With ``listen``, its end
+    comes as an event of that window.
     """
-    check = display.intern_atom("_NET_SUPPORTING_WM_CHECK")
     try:
-        on_root = display.screen().root.get_full_property(check, Xatom.WINDOW)
-        if on_root is None or len(on_root.value) != 1:
-            return False
-        window = display.create_resource_object("window", on_root.value[0])
-        on_window = window.get_full_property(check, Xatom.WINDOW)
-        return on_window is not None and list(on_window.value) == [window.id]
+        named = _named_by(display, display.screen().root.id)
+        if named is None:
+            return None
+        if listen:
+            display.create_resource_object("window", named).change_attributes(
+                onerror=xerror.CatchError(xerror.BadWindow), event_mask=X.StructureNotifyMask
+            )
+        return named if _named_by(display, named) == named else None
     except xerror.BadWindow:
-        return False
+        return None
+
+
+def _named_by(display: Display, window_id: int) -> int | None:
+    """The window that the announcement on a window names. Anybody may write anything there."""
+    found = properties.read(display, window_id, MANAGER_CHECK)
+    return found.numbers[0] if found is not None and len(found.numbers) == 1 else None
+
+
+def has_window_manager(display: Display) -> bool:
+    """Whether a window manager runs."""
+    return window_manager(display) is not None
 
 
 def prepare_root(display: Display, colour: str) -> None:
