@@ -42,7 +42,7 @@ class Layout:
 
     @property
     def xauthority(self) -> Path:
-        """The X server's cookie, for the server and for every client."""
+        """The X servers' cookie, for the servers and for every client."""
         return self.root / "Xauthority"
 
     @property
@@ -71,6 +71,16 @@ class Layout:
         return self.root / "xorg.log"
 
     @property
+    def xorg3d_conf(self) -> Path:
+        """The 3D X server's generated configuration, in a plan that has one."""
+        return self.root / "xorg3d.conf"
+
+    @property
+    def xorg3d_log(self) -> Path:
+        """The 3D X server's own log."""
+        return self.root / "xorg3d.log"
+
+    @property
     def home(self) -> Path:
         """HOME of the children: they have no business in the user's."""
         return self.root / ".vizproxy-home"
@@ -82,15 +92,16 @@ class Layout:
 
     def made_by_daemon(self) -> tuple[Path, ...]:
         """Every file that a daemon may leave here, the lock excepted."""
-        log_of_former_run = self.xorg_log.with_name(self.xorg_log.name + ".old")
+        logs = (self.xorg_log, self.xorg3d_log)
         return (
             self.xauthority,
             self.token,
             self.x11vnc_socket,
             self.websockify_socket,
             self.xorg_conf,
-            self.xorg_log,
-            log_of_former_run,
+            self.xorg3d_conf,
+            *logs,
+            *(log.with_name(f"{log.name}.old") for log in logs),  # of a server's former run
             self.openbox,
         )
 

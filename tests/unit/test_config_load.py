@@ -15,11 +15,12 @@ from vizproxy.config import (
     Address,
     Config,
     InvalidConfigError,
+    OverUse,
     Plan,
     Runtime,
     Size,
 )
-from vizproxy.config.model import SECTIONS, value_of
+from vizproxy.config.model import SECTIONS, Broker, value_of
 from vizproxy.config.names import RESERVED_VARIABLES, is_service_link
 
 # ------------------------------------------------------------------------------- the model
@@ -32,6 +33,14 @@ def test_defaults() -> None:
     assert plain.display.size == Size(1600, 900)
     assert plain.supervision.backoff_initial == 0.25
     assert plain.viewer.max_message == 4 * 1024 * 1024
+    assert plain.broker == Broker(
+        max_apps=16,
+        framebuffer=None,
+        app_framebuffer=None,
+        over_use=OverUse.WARN,
+        over_use_grace=10.0,
+        close_timeout=5.0,
+    )
     assert set(loaded.sources.values()) == {"default"}
     assert list(loaded.sources) == list(SETTINGS)
 
@@ -57,7 +66,10 @@ def test_an_optional_setting_is_unset_by_default_so_that_leaving_it_out_unsets_i
     assert optional == {
         "http.socket",
         "http.listen",
+        "display.virtualgl_dir",
         "display.number",
+        "broker.framebuffer",
+        "broker.app_framebuffer",
         "web.novnc_dir",
         "log.file",
     }
@@ -139,6 +151,12 @@ def test_every_toml_type_is_read(toml: Path) -> None:
     start_timeout = 5
     stop_timeout = 0.5
     kill_timeout = "3s"
+    [broker]
+    max_apps = 3
+    framebuffer = "8GiB"
+    app_framebuffer = 1048576
+    over_use = "stop"
+    over_use_grace = "1m"
     [viewer]
     max_message = "1MiB"
     """
@@ -152,6 +170,9 @@ def test_every_toml_type_is_read(toml: Path) -> None:
     assert supervision.stop_timeout == 0.5
     assert supervision.kill_timeout == 3.0
     assert plain.viewer.max_message == 1024**2
+    broker = plain.broker
+    assert (broker.framebuffer, broker.app_framebuffer) == (8 * 1024**3, 1024**2)
+    assert (broker.max_apps, broker.over_use, broker.over_use_grace) == (3, OverUse.STOP, 60.0)
 
 
 def test_the_environment_names_the_file(toml: Path) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from vizproxy.config import SETTINGS, Config, LoadedConfig, Size, load, to_toml
 from vizproxy.config.kinds import Kind, ListKind, OptionalKind
-from vizproxy.config.model import RULES, SECTIONS, Setting
+from vizproxy.config.model import SECTIONS, Setting
 from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind
 from vizproxy.config.reference import markdown
+from vizproxy.config.rules import RULES
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -77,6 +78,12 @@ def configs(draw: st.DrawFn) -> LoadedConfig:
     drawn["supervision"] |= dict(zip(["backoff_initial", "backoff_max"], backoff, strict=True))
     size, most = drawn["display"]["size"], drawn["display"]["max_size"]
     drawn["display"]["max_size"] = Size(max(size.width, most.width), max(size.height, most.height))
+    each, together = config.broker.app_framebuffer, config.broker.framebuffer
+    if each is not None and together is not None:
+        drawn["broker"] |= {
+            "app_framebuffer": min(each, together),
+            "framebuffer": max(each, together),
+        }
     config = Config(**{name: model(**drawn[name]) for name, model in SECTIONS.items()})
     assert not [rule for rule in RULES if rule.check(config)]
     sources = st.sampled_from(["default", "odd\nname\udcff.toml", "--flag"]) | st.text(max_size=5)

@@ -166,7 +166,8 @@ def test_other_variables_are_nobodys_business() -> None:
 
 
 def test_reserved_variables_are_no_settings() -> None:
-    assert set(config(env={"VIZPROXY_SOCKET": "/x"}).sources.values()) == {"default"}
+    env = {"VIZPROXY_SOCKET": "/x", "VIZPROXY_APP": "the mark of an app"}
+    assert set(config(env=env).sources.values()) == {"default"}
 
 
 @pytest.mark.parametrize("service", ["VIZPROXY", "VIZPROXY_METRICS", "VIZPROXY_HTTP_2"])
@@ -220,6 +221,35 @@ def test_the_longest_backoff_may_not_be_below_the_first() -> None:
     )
     env = {"VIZPROXY_SUPERVISION_BACKOFF_INITIAL": "10s"}
     assert config(env=env).config.supervision.backoff_initial == 10.0
+
+
+def test_one_app_may_not_get_more_than_all_of_them() -> None:
+    env = {"VIZPROXY_BROKER_APP_FRAMEBUFFER": "2GiB"}
+    (line,) = problems(env=env, flags={"broker.framebuffer": "1GiB"})
+    assert line == (
+        "broker.app_framebuffer (VIZPROXY_BROKER_APP_FRAMEBUFFER): '2GiB' is more than "
+        "broker.framebuffer, 1GiB; lower one or raise the other"
+    )
+    assert config(env=env, flags={"broker.framebuffer": "2GiB"}).config.broker.max_apps == 16
+    assert config(env=env).config.broker.framebuffer is None, "it is not known before the start"
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "why"),
+    [
+        ("max_apps", "0", "less than 1"),
+        ("framebuffer", "1KiB", "1MiB"),
+        ("framebuffer", "a lot", "'a lot'"),
+        ("app_framebuffer", "-5MiB", "'-5MiB'"),
+        ("over_use", "kill", "warn"),
+        ("over_use_grace", "0", "1ms"),
+        ("close_timeout", "never", "'never'"),
+    ],
+)
+def test_wrong_settings_of_the_broker(setting: str, text: str, why: str) -> None:
+    (line,) = problems(flags={f"broker.{setting}": text})
+    assert line.startswith(f"broker.{setting} (")
+    assert why in line
 
 
 def test_a_socket_path_must_fit_into_an_address() -> None:

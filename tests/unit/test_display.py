@@ -1,4 +1,4 @@
-"""The display stack's pure parts: rendering plan, cookie file, templates."""
+"""The display stack's pure parts: cookie file, templates."""
 
 from __future__ import annotations
 
@@ -15,36 +15,9 @@ from Xlib import xauth as xlib_xauth
 from Xlib.error import XNoAuthError
 
 from vizproxy import resources
-from vizproxy.config import Plan, Size
+from vizproxy.config import Size
 from vizproxy.display import xauth, xorgconf
-from vizproxy.display.plan import Facts, choose
-from vizproxy.errors import FileSystemError, PlanError
-
-# ------------------------------------------------------------------------------------- the plan
-
-GPU = Facts(gpu_nodes=("/dev/nvidia0", "/dev/nvidia1"))
-
-
-@pytest.mark.parametrize("requested", [Plan.AUTO, Plan.SOFTWARE])
-@pytest.mark.parametrize("facts", [Facts(), GPU])
-def test_what_this_version_can_draw(requested: Plan, facts: Facts) -> None:
-    plan = choose(requested, facts)
-    assert plan.name is Plan.SOFTWARE
-    assert (resources.xorg_configs() / plan.xorg_template).is_file()
-
-
-def test_a_plan_says_why_it_was_chosen() -> None:
-    assert choose(Plan.SOFTWARE, GPU).reason == "it was asked for"
-    assert choose(Plan.AUTO, Facts()).reason == "no GPU was found"
-    assert "/dev/nvidia0, /dev/nvidia1" in choose(Plan.AUTO, GPU).reason
-
-
-@pytest.mark.parametrize("requested", [Plan.VIRTUALGL, Plan.DIRECT, Plan.EGL])
-def test_a_plan_that_cannot_be_carried_out_is_refused_not_replaced(requested: Plan) -> None:
-    with pytest.raises(PlanError, match=requested.value) as refused:
-        choose(requested, Facts())
-    assert refused.value.exit_code == 69
-
+from vizproxy.errors import FileSystemError
 
 # ------------------------------------------------------------------------------------ the cookie
 
@@ -79,6 +52,11 @@ def test_an_authority_file_can_be_read_back(cookie: bytes, host: str) -> None:
     assert wild == (65535, b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
 
 
+def test_the_cookie_is_found_in_its_file() -> None:
+    cookie = xauth.new_cookie()
+    assert xauth.cookie_in(xauth.authority_file(cookie, "host")) == cookie
+
+
 def test_python_xlib_finds_the_cookie(tmp_path: Path) -> None:
     file = tmp_path / "Xauthority"
     cookie = xauth.new_cookie()
@@ -98,7 +76,11 @@ def test_cookies_are_long_and_differ() -> None:
 
 # --------------------------------------------------------------------------------- the templates
 
-VALUES = xorgconf.screen_values(Size(1600, 900), Size(7680, 4320), 96)
+BUS_ID = "PCI:59@0:0:0"
+VALUES = {
+    **xorgconf.screen_values(Size(1600, 900), Size(7680, 4320), 96),
+    **xorgconf.gpu_values(BUS_ID, shown=True),
+}
 TEMPLATES = sorted(resources.xorg_configs().glob("*.conf"))
 OPENBOX = resources.xorg_configs() / "openbox"
 
@@ -150,6 +132,22 @@ def test_the_screen_in_the_x_servers_configuration() -> None:
     assert "DisplaySize 423 238" in text
     (memory,) = re.findall(r"VideoRam (\d+)", text)
     assert int(memory) * 1024 >= 7680 * 4320 * 4
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["desktop", "3D server"])
+def test_the_gpu_in_the_x_servers_configuration(shown: bool) -> None:
+    template = resources.xorg_configs() / "nvidia.conf"
+    lines = {
+        line.strip()
+        for line in xorgconf.render(
+            template, VALUES | xorgconf.gpu_values(BUS_ID, shown=shown)
+        ).splitlines()
+    }
+    assert 'BusID "PCI:59@0:0:0"' in lines
+    assert ('Option "ConnectedMonitor" "DFP"' in lines) is shown, "else RandR would be lost"
+    assert ('Option "UseDisplayDevice" "none"' in lines) is not shown
+    without = xorgconf.render(template, VALUES | xorgconf.gpu_values("", shown=shown))
+    assert "BusID" not in re.sub(r"#.*", "", without)
 
 
 sides = st.integers(64, 16384)

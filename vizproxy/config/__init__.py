@@ -12,8 +12,10 @@ from vizproxy.config.load import (
     load,
 )
 from vizproxy.config.model import (
+    APP_FRAMEBUFFER,
     MIN_SIZE,
     SETTINGS,
+    Broker,
     Config,
     Display,
     Http,
@@ -26,21 +28,25 @@ from vizproxy.config.model import (
     Web,
 )
 from vizproxy.config.render import to_toml
-from vizproxy.config.values import Address, LogFormat, LogLevel, Plan, Size
+from vizproxy.config.values import Address, GpuDriver, LogFormat, LogLevel, OverUse, Plan, Size
 
 __all__ = [
+    "APP_FRAMEBUFFER",
     "CONFIG_VARIABLE",
     "MIN_SIZE",
     "SETTINGS",
     "Address",
+    "Broker",
     "Config",
     "Display",
+    "GpuDriver",
     "Http",
     "InvalidConfigError",
     "LoadedConfig",
     "Log",
     "LogFormat",
     "LogLevel",
+    "OverUse",
     "Plan",
     "Problem",
     "Programs",

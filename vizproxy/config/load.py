@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from vizproxy.config.document import DocumentError, read_document
 from vizproxy.config.kinds import InvalidValueError, Place, type_noun
-from vizproxy.config.model import RULES, SECTIONS, SETTINGS, Config, flag_name
+from vizproxy.config.model import SECTIONS, SETTINGS, Config, flag_name
 from vizproxy.config.names import (
     PREFIX,
     is_service_link,
@@ -26,6 +26,7 @@ from vizproxy.config.names import (
     suggest_variable,
     toml_path,
 )
+from vizproxy.config.rules import RULES
 from vizproxy.config.texts import PathKind
 from vizproxy.errors import ConfigError
 

@@ -13,14 +13,19 @@ The constructors check nothing; a :class:`Config` from :func:`vizproxy.config.lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_type_hints
 
 from vizproxy.config.kinds import Kind, ListKind, OptionalKind
-from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind, duration_text
+from vizproxy.config.numbers import (
+    BytesKind,
+    DurationKind,
+    IntKind,
+    SizeKind,
+)
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -29,8 +34,7 @@ from vizproxy.config.texts import (
     PathKind,
     ProgramKind,
 )
-from vizproxy.config.values import Address, LogFormat, LogLevel, Plan, Size
-from vizproxy.runtime import MAX_SOCKET_PATH_BYTES
+from vizproxy.config.values import Address, GpuDriver, LogFormat, LogLevel, OverUse, Plan, Size
 
 T = TypeVar("T")
 
@@ -39,6 +43,11 @@ MAX_SIZE: Final = Size(16384, 16384)
 
 _KIB = 1024
 _MIB = 1024**2
+_TIB = 1024**4
+
+APP_FRAMEBUFFER: Final = BytesKind(_MIB, _TIB)
+"""An amount of framebuffer that an app may ask for."""
+
 _SIZE = SizeKind(MIN_SIZE, MAX_SIZE)
 _DURATION = DurationKind(0.001, 24 * 3600.0)
 _OPTIONAL_PATH: Final[Kind[Path | None]] = OptionalKind(PathKind())
@@ -101,6 +110,17 @@ class Display:
         Plan.AUTO,
         "How applications draw; auto picks the best that can work.",
         "--plan",
+    )
+    gpu_driver: GpuDriver = setting(
+        ChoiceKind(GpuDriver),
+        GpuDriver.AUTO,
+        "X driver of the server that draws on the GPU: auto looks for NVIDIA's, nvidia takes it "
+        "without looking, dummy stands in for a GPU, to try the topology without one.",
+    )
+    virtualgl_dir: Path | None = setting(
+        _OPTIONAL_PATH,
+        None,
+        "Directory of VirtualGL; unset, /opt/VirtualGL, else where PATH or the system has it.",
     )
     size: Size = setting(
         _SIZE,
@@ -169,6 +189,36 @@ class Supervision:
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """How apps share the desktop's framebuffer."""
+
+    max_apps: int = setting(
+        IntKind(1, 1024, "apps"), 16, "Most apps on the desktop; beyond it, a new one is refused."
+    )
+    framebuffer: int | None = setting(
+        OptionalKind(APP_FRAMEBUFFER),
+        None,
+        "Framebuffer that all apps share; unset, the GPU's, or 2GiB of pixmaps without one.",
+    )
+    app_framebuffer: int | None = setting(
+        OptionalKind(APP_FRAMEBUFFER),
+        None,
+        "What an app is granted that asks for no amount; unset, framebuffer / max_apps.",
+    )
+    over_use: OverUse = setting(
+        ChoiceKind(OverUse),
+        OverUse.WARN,
+        "What happens to an app that uses more than it was granted.",
+    )
+    over_use_grace: float = setting(
+        _DURATION, 10.0, "Time that an app may use more than it was granted before that happens."
+    )
+    close_timeout: float = setting(
+        _DURATION, 5.0, "Time that an app has to close a window, or to end, before it is killed."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
     """Limits on the browsers that watch the desktop."""
 
@@ -221,6 +271,7 @@ class Config:
     display: Display = field(default_factory=Display)
     programs: Programs = field(default_factory=Programs)
     supervision: Supervision = field(default_factory=Supervision)
+    broker: Broker = field(default_factory=Broker)
     viewer: Viewer = field(default_factory=Viewer)
     web: Web = field(default_factory=Web)
     log: Log = field(default_factory=Log)
@@ -300,63 +351,3 @@ def value_of(config: Config, path: str) -> object:
     section, key = path.split(".")
     value: object = getattr(getattr(config, section), key)
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What must hold between settings that are valid by themselves.
-
-    ``check`` returns what is wrong, or an empty string. The problem is reported at ``path``, the
-    first of ``reads``; a rule one of whose settings has no usable value is skipped.
-    """
-
-    reads: tuple[str, ...]
-    check: Callable[[Config], str]
-
-    @property
-    def path(self) -> str:
-        """The setting at which a breach of the rule is reported."""
-        return self.reads[0]
-
-
-def _size_within_max(config: Config) -> str:
-    size, largest = config.display.size, config.display.max_size
-    if size.fits_in(largest):
-        return ""
-    return f"'{size}' is larger than display.max_size, {largest}; lower one or raise the other"
-
-
-def _backoff_ordered(config: Config) -> str:
-    first, longest = config.supervision.backoff_initial, config.supervision.backoff_max
-    if first <= longest:
-        return ""
-    least = duration_text(first)
-    return (
-        f"{duration_text(longest)} is shorter than supervision.backoff_initial, {least}; raise it"
-    )
-
-
-def _socket_short_enough(config: Config) -> str:
-    length = len(bytes(config.http_socket))
-    if length <= MAX_SOCKET_PATH_BYTES:
-        return ""
-    return (
-        f"the socket {str(config.http_socket)!r} has a path of {length} bytes, but Linux allows "
-        f"{MAX_SOCKET_PATH_BYTES}; give a shorter one"
-    )
-
-
-def _default_socket_short_enough(config: Config) -> str:
-    return "" if config.http.socket else _socket_short_enough(config)
-
-
-def _given_socket_short_enough(config: Config) -> str:
-    return _socket_short_enough(config) if config.http.socket else ""
-
-
-RULES: Final = (
-    Rule(("display.size", "display.max_size"), _size_within_max),
-    Rule(("supervision.backoff_max", "supervision.backoff_initial"), _backoff_ordered),
-    Rule(("runtime.dir", "http.socket"), _default_socket_short_enough),
-    Rule(("http.socket",), _given_socket_short_enough),
-)

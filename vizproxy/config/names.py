@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "VIZPROXY_"
 
-RESERVED_VARIABLES: Final = frozenset({"VIZPROXY_CONFIG", "VIZPROXY_SOCKET"})
-"""Variables that are no settings: the configuration file's name, and the socket for clients."""
+RESERVED_VARIABLES: Final = frozenset({"VIZPROXY_CONFIG", "VIZPROXY_SOCKET", "VIZPROXY_APP"})
+"""Variables that are no settings: the configuration file's name, the socket for clients, and the mark
+that `vizproxy run` gives the processes of an app."""
 
 # Kubernetes describes every Service of a namespace to every pod in variables that are named after
 # the Service. One that is called "vizproxy" or "vizproxy-…" thus makes variables that look like

@@ -51,6 +51,21 @@ class Plan(StrEnum):
     EGL = "egl"
 
 
+class GpuDriver(StrEnum):
+    """X driver of the server that draws on the GPU."""
+
+    AUTO = "auto"
+    NVIDIA = "nvidia"
+    DUMMY = "dummy"
+
+
+class OverUse(StrEnum):
+    """What happens to an app that uses more of the framebuffer than it was granted."""
+
+    WARN = "warn"
+    STOP = "stop"
+
+
 class LogFormat(StrEnum):
     """How a log line is written."""
 

@@ -3,8 +3,15 @@
 The graph::
 
     xorg ── wm
-        └── x11vnc
+        ├── x11vnc
+        └── xorg3d   (plan "virtualgl" only)
     websockify
+
+The 3D server waits for the desktop's only so that the numbers are given in one order: choosing one by
+itself, it might take the number that the desktop's server is configured for. When the desktop's server
+dies, every program under VirtualGL dies with it, so a fresh 3D server then takes nothing from anyone.
+When the 3D server dies, the programs under VirtualGL die (VirtualGL exits), but the desktop and every
+other program live on: nothing depends on it, and it is no part of the picture.
 
 websockify needs nobody to listen: it reaches x11vnc per connection. So its start (Python, NumPy: the
 slowest of all) runs beside the others', and it survives a restart of x11vnc.
@@ -14,12 +21,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from vizproxy.config import Config
+from vizproxy.display import xauth, xprobe
+from vizproxy.display.files import X11_SOCKETS
 from vizproxy.errors import DisplayError
 from vizproxy.runtime import FILE_MODE, Layout
 from vizproxy.supervise.graph import Component
@@ -38,7 +48,7 @@ SOCKET_UMASK: Final = 0o177
 
 @dataclass(slots=True)
 class DisplayAddress:
-    """The display number: chosen by the configuration or by the X server at its first start.
+    """An X server's display number: chosen by the configuration or by the server at its first start.
 
     Kept over restarts of the server, so that the environment that users were given stays true.
     """
@@ -56,7 +66,8 @@ class Stack:
     """Builds the components of the display stack.
 
     ``programs`` maps the names under ``programs`` in the configuration to absolute paths;
-    ``environ`` is the daemon's own environment.
+    ``environ`` is the daemon's own environment. ``attach`` is awaited with each new connection to the
+    X server, before the server counts as ready. There is a 3D server if it has an ``address_3d``.
     """
 
     config: Config
@@ -66,6 +77,8 @@ class Stack:
     session: XSession
     screen: Screen
     address: DisplayAddress
+    attach: Callable[[], Awaitable[object]]
+    address_3d: DisplayAddress | None = None
 
     def components(self) -> tuple[Component, ...]:
         """The graph, in the order in which people read it."""
@@ -79,6 +92,7 @@ class Stack:
                 healthy=self._xorg_healthy,
                 restart_when_ill=False,  # all windows would go; it may be held by a grab
             ),
+            *self._xorg3d_component(),
             Component(
                 "wm",
                 "window manager",
@@ -105,23 +119,45 @@ class Stack:
             ),
         )
 
+    def _xorg3d_component(self) -> Iterator[Component]:
+        if self.address_3d is not None:
+            yield Component(
+                "xorg3d",
+                "3D X server",
+                partial(self.xorg3d, self.address_3d),
+                ready=partial(self._xorg3d_ready, self.address_3d),
+                healthy=partial(self._xorg3d_healthy, self.address_3d),
+                after=("xorg",),
+                restart_when_ill=False,  # all programs under VirtualGL would go
+                shows_picture=False,
+            )
+
     # command lines
 
     def xorg(self) -> ProcessSpec:
-        """The X server. It reports its display number once it accepts clients (Xserver(1)).
+        """The desktop's X server."""
+        layout = self.layout
+        return self._x_server("xorg", self.address, layout.xorg_conf, layout.xorg_log)
+
+    def xorg3d(self, address: DisplayAddress) -> ProcessSpec:
+        """The X server that programs draw on through VirtualGL. It has its own log and display."""
+        layout = self.layout
+        return self._x_server("xorg3d", address, layout.xorg3d_conf, layout.xorg3d_log)
+
+    def _x_server(self, name: str, address: DisplayAddress, conf: Path, log: Path) -> ProcessSpec:
+        """An X server. It reports its display number once it accepts clients (Xserver(1)).
 
         It must keep its abstract socket (no ``-nolisten local``): choosing a number by itself, it
         takes no lock file, and the abstract socket is all that tells it that a number is taken.
         """
-        layout = self.layout
-        display = () if self.address.name is None else (self.address.name,)
+        display = () if address.name is None else (address.name,)
         argv = (
             self.programs["xorg"],
             *display,
             *("-displayfd", REPORT_FD),
-            *("-config", str(layout.xorg_conf)),
-            *("-auth", str(layout.xauthority)),
-            *("-logfile", str(layout.xorg_log)),
+            *("-config", str(conf)),
+            *("-auth", str(self.layout.xauthority)),
+            *("-logfile", str(log)),
             "-noreset",
             *("-nolisten", "tcp"),
             "-novtswitch",
@@ -129,7 +165,7 @@ class Stack:
             *("-s", "0"),
             "-dpms",
         )
-        return self._spec("xorg", argv, layout.xorg_log)
+        return self._spec(name, argv, log)
 
     def window_manager(self) -> ProcessSpec:
         """openbox with our configuration, and without session management."""
@@ -200,29 +236,39 @@ class Stack:
     # probes
 
     async def _xorg_ready(self, child: Child) -> None:
-        # shield: a probe's time-out must not cancel the future itself
-        text = await asyncio.shield(child.report)
+        self.address.number = await _reported_number(child)
         try:
-            self.address.number = int(text)
-        except ValueError as error:
-            raise ProbeError(f"reported {text!r} instead of a display number") from error
-        try:
-            await self.session.connect(f":{self.address.number}")
-            await self.session.call(
-                lambda d: windows.prepare_root(d, self.config.display.background)
-            )
-            await self.screen.restore()
-            # Xorg makes its log readable for all, whatever the umask.
-            await asyncio.to_thread(self.layout.xorg_log.chmod, FILE_MODE)
+            await self._connect()
         except DisplayError as error:
             raise ProbeError(error.why) from error
+        # Xorg makes its log readable for all, whatever the umask.
+        await asyncio.to_thread(self.layout.xorg_log.chmod, FILE_MODE)
 
     async def _xorg_healthy(self, child: Child) -> None:
         del child
         try:
+            if self.session.name is None:  # it was lost, and the server lives
+                await self._connect()
             await self.session.call(windows.ping)
         except DisplayError as error:
             raise ProbeError(error.why) from error
+
+    async def _connect(self) -> None:
+        """Connect to the desktop's X server, and make the desktop ours. Raises DisplayError."""
+        await self.session.connect(f":{self.address.number}")
+        await self.session.call(lambda d: windows.prepare_root(d, self.config.display.background))
+        await self.screen.restore()
+        await self.attach()
+
+    async def _xorg3d_ready(self, address: DisplayAddress, child: Child) -> None:
+        address.number = await _reported_number(child)
+        await self._xorg3d_healthy(address, child)
+        await asyncio.to_thread(self.layout.xorg3d_log.chmod, FILE_MODE)
+
+    async def _xorg3d_healthy(self, address: DisplayAddress, child: Child) -> None:
+        del child
+        authority = await asyncio.to_thread(self.layout.xauthority.read_bytes)
+        await xprobe.check_glx(X11_SOCKETS / f"X{address.number}", xauth.cookie_in(authority))
 
     async def _window_manager_there(self, child: Child) -> None:
         del child
@@ -232,3 +278,13 @@ class Stack:
             raise ProbeError(error.why) from error
         if not there:
             raise ProbeError("has not announced itself on the root window")
+
+
+async def _reported_number(child: Child) -> int:
+    """The display number that an X server reports once it accepts clients."""
+    # shield: a probe's time-out must not cancel the future itself
+    text = await asyncio.shield(child.report)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ProbeError(f"reported {text!r} instead of a display number") from error

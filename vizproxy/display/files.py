@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from vizproxy.config import Config
+from vizproxy.config import Config, Size
 from vizproxy.display import xauth, xorgconf
 from vizproxy.display.plan import RenderingPlan
 from vizproxy.errors import BusyError, FileSystemError, MissingProgramError, system_reason
@@ -18,6 +18,8 @@ from vizproxy.runtime import Layout, cannot, write_private
 
 X11_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108 - where every X client looks
 _STICKY: Final = 0o1777
+SIZE_3D: Final = Size(640, 480)
+"""The 3D server's screen. Nobody sees it: VirtualGL draws into buffers of the windows' sizes."""
 
 _PACKAGES: Final = {
     "xorg": "xserver-xorg-core",
@@ -112,7 +114,7 @@ def _display_answers(number: int) -> bool:
 
 
 def write_files(config: Config, plan: RenderingPlan, layout: Layout, templates: Path) -> None:
-    """Write everything that the children read: cookie, X server and window manager configuration.
+    """Write everything that the children read: cookie, X servers' and window manager's settings.
 
     Raises:
         FileSystemError: a template cannot be read or a file cannot be written.
@@ -121,8 +123,14 @@ def write_files(config: Config, plan: RenderingPlan, layout: Layout, templates: 
     hostname = socket.gethostname()
     write_private(layout.xauthority, xauth.authority_file(xauth.new_cookie(), hostname))
     values = xorgconf.screen_values(display.size, display.max_size, display.dpi)
-    conf = xorgconf.render(templates / plan.xorg_template, values)
+    values |= xorgconf.gpu_values(plan.gpu_bus_id, shown=True)
+    conf = xorgconf.render(templates / plan.desktop_template, values)
     write_private(layout.xorg_conf, conf.encode())
+    if plan.gpu_template is not None:
+        values = xorgconf.screen_values(SIZE_3D, SIZE_3D, display.dpi)
+        values |= xorgconf.gpu_values(plan.gpu_bus_id, shown=False)
+        conf = xorgconf.render(templates / plan.gpu_template, values)
+        write_private(layout.xorg3d_conf, conf.encode())
     _write_openbox(layout, templates / "openbox")
 
 

@@ -24,10 +24,19 @@ def new_cookie() -> bytes:
 def authority_file(cookie: bytes, hostname: str) -> bytes:
     """Return the content of an authority file that offers ``cookie`` for every display number.
 
+    For every number, because that is not known yet: the X servers choose theirs when they start.
+    So one file also serves both of them, the desktop's and the 3D server. A program under VirtualGL
+    is a client of both and has but one XAUTHORITY, so a second cookie would guard nothing.
+
     libXau takes an entry of the "wild" family for any host, so the cookie also serves clients in
     a container with another host name. python-xlib knows no wild family: it takes the other entry.
     """
     return _entry(FAMILY_LOCAL, hostname.encode(), cookie) + _entry(FAMILY_WILD, b"", cookie)
+
+
+def cookie_in(authority: bytes) -> bytes:
+    """The cookie in what :func:`authority_file` returned: it ends with it."""
+    return authority[-COOKIE_BYTES:]
 
 
 def _entry(family: int, address: bytes, cookie: bytes) -> bytes:

@@ -44,6 +44,15 @@ def render(template: Path, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(fill, text)
 
 
+def gpu_values(bus_id: str, *, shown: bool) -> dict[str, str]:
+    """The placeholders of a server that draws on a GPU; ``shown`` if its screen is the desktop."""
+    monitor = ("ConnectedMonitor", "DFP") if shown else ("UseDisplayDevice", "none")
+    return {
+        "bus_id": f'BusID "{bus_id}"' if bus_id else "",
+        "monitor": 'Option "{}" "{}"'.format(*monitor),
+    }
+
+
 def screen_values(size: Size, max_size: Size, dpi: int) -> dict[str, str]:
     """The placeholders of a screen: sizes in pixels, memory in KiB, timing, millimetres."""
     width, height = size.width, size.height

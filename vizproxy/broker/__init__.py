@@ -1,0 +1,1 @@
+"""The broker: several apps share one framebuffer."""
