@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import aiohttp
 
-from vizproxy.errors import NotRunningError, VizproxyError
+from vizproxy.errors import NotRunningError, RefusedError
 
 TIMEOUT_SECONDS: Final = 30.0
 _STRANGER: Final = "what listens there is not vizproxy"
 
 
-class ServerError(VizproxyError):
-    """The daemon answered with an error; ``message`` and ``hint`` are its own."""
-
-    exit_code = 1
+class ServerError(RefusedError):
+    """The daemon answered with an error; the sentence and the hint are its own."""
 
     def __init__(self, status: int, message: str, hint: str) -> None:
-        super().__init__("", message, hint)
+        super().__init__(message, hint, 1)
         self.status = status
-
-    @property
-    def message(self) -> str:
-        """The daemon's sentence."""
-        return self.why
 
 
 class Client:
@@ -49,21 +43,33 @@ class Client:
 
     async def status(self) -> dict[str, Any]:
         """The desktop's status, as the API gives it."""
-        body = await self._get("api/v1/status")
-        try:
-            status = json.loads(body)
-        except ValueError as error:
-            raise self._unreachable(_STRANGER) from error
-        if not isinstance(status, dict) or "components" not in status:
-            raise self._unreachable(_STRANGER)
-        return status
+        return await self._ask_object("GET", "api/v1/status", "components")
 
     async def screenshot(self) -> bytes:
         """A picture of the desktop as PNG."""
-        return await self._get("api/v1/display/screenshot")
+        return await self._ask("GET", "api/v1/display/screenshot")
 
-    async def _get(self, path: str) -> bytes:
-        """Get a resource.
+    async def apps(self) -> dict[str, Any]:
+        """The apps on the desktop and the budget that they share, as the API gives them."""
+        return await self._ask_object("GET", "api/v1/apps", "apps")
+
+    async def stop_app(self, app_id: str) -> dict[str, Any]:
+        """Begin to end an app; return it."""
+        return await self._ask_object("DELETE", f"api/v1/apps/{quote(app_id, safe='')}", "id")
+
+    async def _ask_object(self, method: str, path: str, key: str) -> dict[str, Any]:
+        """Ask for a JSON object that has ``key`` in it."""
+        body = await self._ask(method, path)
+        try:
+            answer = json.loads(body)
+        except ValueError as error:
+            raise self._unreachable(_STRANGER) from error
+        if not isinstance(answer, dict) or key not in answer:
+            raise self._unreachable(_STRANGER)
+        return answer
+
+    async def _ask(self, method: str, path: str) -> bytes:
+        """Make a request.
 
         Raises:
             NotRunningError: nobody answers on the socket.
@@ -72,7 +78,7 @@ class Client:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
         try:
-            async with self._session.get(f"http://vizproxy/{path}") as response:
+            async with self._session.request(method, f"http://vizproxy/{path}") as response:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(_reason(error)) from error
@@ -81,11 +87,20 @@ class Client:
         raise _server_error(response.status, body) or self._unreachable(_STRANGER)
 
     def _unreachable(self, why: str) -> NotRunningError:
-        return NotRunningError(
-            f"reach the desktop at {self._socket}",
-            why,
-            "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
-        )
+        return _not_running(self._socket, why)
+
+
+def unreachable(socket: Path, error: BaseException) -> NotRunningError:
+    """The error that says why the daemon cannot be reached."""
+    return _not_running(socket, _reason(error))
+
+
+def _not_running(socket: Path, why: str) -> NotRunningError:
+    return NotRunningError(
+        f"reach the desktop at {socket}",
+        why,
+        "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The daemon: where all parts are made and handed to each other.
+"""The daemon: the course of events, from the first look around to the end.
 
 Nothing is started before everything that can be checked was checked: configuration, plan, programs,
 files, listeners. Then the children start, and the daemon waits until a signal, or a bug of its own,
@@ -11,64 +11,28 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final, TextIO
 
-from vizproxy import __version__, logs, resources, runtime
+from vizproxy import __version__, logs, runtime
 from vizproxy.api.app import make_app
-from vizproxy.api.services import Services
+from vizproxy.assembly import Found, Given, Parts, assemble, look_around
 from vizproxy.config import Config
-from vizproxy.desktop import Changes, RunningDesktop
-from vizproxy.display import files, plan
-from vizproxy.display.components import DisplayAddress, Stack
+from vizproxy.desktop import RunningDesktop
+from vizproxy.display import files
+from vizproxy.display.gpu import read_framebuffer
 from vizproxy.errors import EXIT_INTERNAL
-from vizproxy.gateway.access import Gatekeeper, new_token
-from vizproxy.gateway.viewer import Gateway, Limits
+from vizproxy.gateway.access import new_token
 from vizproxy.listen import listening
 from vizproxy.runtime import Layout
 from vizproxy.supervise import sharedmemory
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.supervisor import Supervisor
-from vizproxy.x11.screen import Screen
-from vizproxy.x11.session import XSession
 
 log = logging.getLogger(__name__)
 
 ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found on the machine before anything is started."""
-
-    plan: plan.RenderingPlan
-    programs: Mapping[str, str]
-    templates: Path
-    web: Path
-    novnc: Path
-
-
-def look_around(config: Config, environ: Mapping[str, str]) -> Found:
-    """Find what the desktop needs, without touching anything.
-
-    Raises:
-        PlanError: the rendering plan cannot be carried out.
-        MissingProgramError: something is not installed.
-        BusyError: the display number is taken.
-    """
-    gpu_nodes = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
-    found = Found(
-        plan=plan.choose(config.display.plan, plan.Facts(tuple(gpu_nodes))),
-        programs=files.find_programs(config, environ.get("PATH", "")),
-        templates=resources.xorg_configs(),
-        web=resources.web(),
-        novnc=resources.novnc(config.web.novnc_dir),
-    )
-    if config.display.number is not None:
-        files.check_display_free(config.display.number)
-    return found
 
 
 class Daemon:
@@ -115,6 +79,8 @@ class Daemon:
             logs.write_first_line(writer, settings.file, f"vizproxy {__version__} starts")
             if removed := sharedmemory.remove_abandoned():
                 log.info("removed %d segments of shared memory that a killed desktop left", removed)
+            if found.plan.warning:
+                log.warning("%s", found.plan.warning)
             files.prepare_socket_directory()
             files.write_files(config, found.plan, layout, found.templates)
             await self._serve(found, layout, writer)
@@ -126,60 +92,47 @@ class Daemon:
         token = new_token()
         runtime.write_private(layout.token, token.encode())
         urls: list[str] = []
-        changes = Changes()
-        session = XSession(layout.xauthority)
-        address = DisplayAddress(config.display.number)
-        bound = config.display.max_size
-        screen = Screen(
-            session,
-            bound=(bound.width, bound.height),
-            dpi=config.display.dpi,
-            changed=changes.bump,
+        parts = assemble(
+            Given(
+                config=config,
+                found=found,
+                layout=layout,
+                environ=self._environ,
+                token=token,
+                gpu=await asyncio.to_thread(read_framebuffer),
+                listening=lambda: urls,
+                log_lines_lost=lambda: writer.lost,
+            )
         )
-        limits = Limits(*(getattr(config.viewer, f.name) for f in fields(Limits)))
-        gateway = Gateway(
-            rfb=layout.x11vnc_socket,
-            websockify=layout.websockify_socket,
-            limits=limits,
-            screen_size=screen.sides,
-            changed=changes.bump,
-        )
-        desktop = RunningDesktop(
-            changes=changes,
-            plan=found.plan,
-            layout=layout,
-            address=address,
-            screen=screen,
-            viewers=lambda: gateway.count,
-            listening=lambda: urls,
-            log_lines_lost=lambda: writer.lost,
-        )
-        gatekeeper = Gatekeeper(token, allowed_origins=config.http.allowed_origins)
-        app = make_app(Services(desktop, screen, gateway, gatekeeper, found.web, found.novnc))
-        stack = Stack(config, layout, found.programs, self._environ, session, screen, address)
+        app = make_app(parts.services)
         try:
             async with listening(app, config.http_socket, config.http.listen) as bound_urls:
                 urls.extend(bound_urls)
-                async with self._supervised(stack, desktop, changes):
-                    await self._until_ended(desktop, urls, token)
+                async with (
+                    self._in_background("watch the desktop", parts.observer.watch()),
+                    self._in_background("watch the GPU", parts.meter.watch()),
+                    self._in_background("broker", parts.broker.run()),
+                    self._in_background("status", parts.desktop.follow(parts.services.app_changes)),
+                    self._supervised(parts),
+                ):
+                    await self._until_ended(parts.desktop, urls, token)
                     log.info("the desktop is being ended")
-                    desktop.begin_stopping()
-                    await gateway.close()
+                    parts.desktop.begin_stopping()
+                    await asyncio.gather(parts.gateway.close(), parts.services.sockets.close())
         finally:
-            await session.close()
-            if address.number is not None:
-                files.remove_dead_display(address.number)
+            await parts.session.close()
+            for address in parts.addresses:
+                if address.number is not None:
+                    files.remove_dead_display(address.number)
 
     @contextlib.asynccontextmanager
-    async def _supervised(
-        self, stack: Stack, desktop: RunningDesktop, changes: Changes
-    ) -> AsyncIterator[None]:
+    async def _supervised(self, parts: Parts) -> AsyncIterator[None]:
         settings = self._config.supervision
         policy = Policy(**{f.name: getattr(settings, f.name) for f in fields(settings)})
         supervisor = Supervisor(
-            stack.components(), policy, changed=changes.bump, bug=self._found_bug
+            parts.stack.components(), policy, changed=parts.changes.bump, bug=self._found_bug
         )
-        desktop.attach(supervisor)
+        parts.desktop.attach(supervisor)
         self._supervisor = supervisor
         try:
             supervisor.start()
@@ -191,14 +144,22 @@ class Daemon:
                 supervisor.kill_all()
 
     async def _until_ended(self, desktop: RunningDesktop, urls: list[str], token: str) -> None:
-        announcing = asyncio.create_task(self._announce(desktop, urls, token), name="announce")
-        announcing.add_done_callback(self._announced)
-        try:
+        async with self._in_background("announce", self._announce(desktop, urls, token)):
             await self._ending.wait()
-        finally:
-            announcing.cancel()
 
-    def _announced(self, task: asyncio.Task[None]) -> None:
+    @contextlib.asynccontextmanager
+    async def _in_background(
+        self, name: str, work: Coroutine[Any, Any, None]
+    ) -> AsyncIterator[None]:
+        """Run a task beside what happens within. What it raises is a bug."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._background_done)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    def _background_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._found_bug(error)
 

@@ -8,37 +8,26 @@ from collections.abc import Callable, Sequence
 
 from vizproxy import __version__
 from vizproxy.api.status import Health, Status, assess
+from vizproxy.broker import environment
+from vizproxy.broker.environment import AppEnvironment, Displays
+from vizproxy.broker.leases import Wish
+from vizproxy.broker.snapshot import Snapshot
+from vizproxy.changes import Changes
+from vizproxy.config import Plan
 from vizproxy.display.components import DisplayAddress
-from vizproxy.display.plan import RenderingPlan
-from vizproxy.errors import VizproxyError
+from vizproxy.display.plan import Facts, RenderingPlan, choose_for_app
+from vizproxy.errors import NotReadyError, VizproxyError
 from vizproxy.runtime import Layout
+from vizproxy.supervise.machine import UP, State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.supervise.supervisor import Supervisor
 from vizproxy.x11.screen import Screen
 
 
-class Changes:
-    """Counts the changes that the status shows, and wakes who waits for the next one."""
-
-    def __init__(self) -> None:
-        self.revision = 1
-        self._next = asyncio.Event()
-
-    def bump(self) -> None:
-        """Something has changed."""
-        self.revision += 1
-        happened, self._next = self._next, asyncio.Event()
-        happened.set()
-
-    async def wait(self) -> None:
-        """Return after the next change."""
-        await self._next.wait()
-
-
 class RunningDesktop:
     """Answers what handlers ask of the desktop.
 
-    ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``,
+    ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``, ``apps``,
     ``listening`` and ``log_lines_lost`` are asked for at every status.
     """
 
@@ -46,20 +35,26 @@ class RunningDesktop:
         self,
         *,
         changes: Changes,
+        facts: Facts,
         plan: RenderingPlan,
         layout: Layout,
         address: DisplayAddress,
+        address_3d: DisplayAddress | None,
         screen: Screen,
         viewers: Callable[[], int],
+        apps: Callable[[], Snapshot],
         listening: Callable[[], Sequence[str]],
         log_lines_lost: Callable[[], int],
     ) -> None:
         self._changes = changes
+        self._facts = facts
         self._plan = plan
         self._layout = layout
         self._address = address
+        self._address_3d = address_3d
         self._screen = screen
         self._viewers = viewers
+        self._apps = apps
         self._listening = listening
         self._log_lines_lost = log_lines_lost
         self._supervisor: Supervisor | None = None
@@ -79,6 +74,20 @@ class RunningDesktop:
         """The children, in the order of the graph."""
         return self._supervisor.snapshot() if self._supervisor is not None else ()
 
+    def pids(self) -> frozenset[int]:
+        """The PIDs of the desktop's own programs."""
+        return frozenset(c.pid for c in self.components if c.pid is not None)
+
+    async def follow(self, app_changes: Changes) -> None:
+        """Pass on, for ever, those changes of apps that the status shows."""
+        shown: object = None
+        while True:
+            status = self._apps()
+            before, shown = shown, (len(status.apps), status.granted, status.warnings)
+            if shown != before:
+                self._changes.bump()
+            await app_changes.wait()
+
     async def status(self) -> Status:
         """What is known of the desktop now."""
         size = await self._screen.size_soon()
@@ -89,9 +98,11 @@ class RunningDesktop:
             health=assess(components, stopping=self._stopping),
             plan=self._plan.name.value,
             plan_reason=self._plan.reason,
+            plan_warning=self._plan.warning,
             display=self._address.name,
             size=size,
             viewers=self._viewers(),
+            apps=self._apps(),
             components=components,
             environment=self._environment(),
             runtime_dir=str(self._layout.root),
@@ -131,8 +142,73 @@ class RunningDesktop:
     def _health(self) -> Health:
         return assess(self.components, stopping=self._stopping)
 
+    async def ready_for_apps(self, limit: float) -> None:
+        """Wait until apps can appear.
+
+        Raises:
+            NotReadyError: they can't within ``limit`` seconds, or never will; the text says why.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while not self._takes_apps() and not self._has_failed():
+                    await self._changes.wait()
+        if not self._takes_apps() or self._has_failed():
+            raise NotReadyError(
+                "start a program on the desktop", self._health().summary, "`vizproxy status`"
+            )
+
+    def _has_failed(self) -> bool:
+        return self._stopping or any(
+            c.name == "xorg" and c.state is State.FATAL for c in self.components
+        )
+
+    def _takes_apps(self) -> bool:
+        """Whether the X servers are up. The window manager is waited for unless it was given up."""
+        waited_for = [c for c in self.components if c.name in {"xorg", "xorg3d", "wm"}]
+        return bool(waited_for) and all(
+            c.state in UP or (c.state is State.FATAL and c.name != "xorg") for c in waited_for
+        )
+
+    def plan_for(self, wish: Wish) -> Plan:
+        """How an app is drawn: as it asks, else as the desktop is, if its own side can do that.
+
+        Raises:
+            PlanError: it cannot be drawn as it asks.
+        """
+        plan = choose_for_app(wish.plan, self._plan.name, self._facts)
+        if wish.plan is None and plan in {Plan.VIRTUALGL, Plan.EGL} and not wish.virtualgl:
+            return Plan.SOFTWARE
+        return plan
+
+    def downgrade(self, wish: Wish, plan: Plan) -> str:
+        """Why an app is drawn by a lesser plan than the desktop's; empty if it isn't."""
+        if wish.plan is not None or plan is self._plan.name:
+            return ""
+        return (
+            f"{wish.program} is drawn in software: VirtualGL is not installed where it runs; "
+            "install it there, too, or give its place as display.virtualgl_dir"
+        )
+
+    def environment_for(self, plan: Plan) -> AppEnvironment:
+        """What an app needs in its environment to be drawn by a plan.
+
+        Raises:
+            NotReadyError: an X server that it needs is not up.
+        """
+        displays = self._displays()
+        if displays is None:
+            why = "the X server has not started yet"
+            raise NotReadyError("tell the environment", why, "again in a moment")
+        return environment.for_app(plan, displays)
+
     def _environment(self) -> dict[str, str]:
         """What a program needs in its environment to appear on the desktop."""
+        displays = self._displays()
+        return {} if displays is None else environment.for_shell(displays)
+
+    def _displays(self) -> Displays | None:
         if self._address.name is None:
-            return {}
-        return {"DISPLAY": self._address.name, "XAUTHORITY": str(self._layout.xauthority)}
+            return None
+        up = {component.name for component in self.components if component.state in UP}
+        three_d = self._address_3d.name if self._address_3d and "xorg3d" in up else None
+        return Displays(self._plan.name, self._address.name, three_d, str(self._layout.xauthority))

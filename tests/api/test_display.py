@@ -75,6 +75,7 @@ async def test_the_largest_size_and_back(shared, back_to_start):
             await viewer.until(lambda: viewer.pixel(7679, 4319) == RED, limit=20)
 
 
+@pytest.mark.slow
 async def test_many_resizes_in_a_row(shared, back_to_start):
     chance = random.Random(20261123)
     sizes = [(chance.randint(64, 2000), chance.randint(64, 1500)) for _ in range(40)]

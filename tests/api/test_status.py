@@ -42,10 +42,14 @@ async def test_the_shape_of_the_status(shared):
     status = await shared.status()
     assert set(status) == {
         *("version", "revision", "state", "summary", "picture", "plan", "display", "viewers"),
+        *("apps", "framebuffer", "warnings"),
         *("components", "environment", "runtime_dir", "listening", "log_lines_lost"),
     }
     assert (status["state"], status["summary"]) == ("ready", "the desktop is ready")
     assert status["plan"]["name"] == "software"
+    counts = {"count": 0, "admitted": 0, "over_uses": 0}
+    assert status["apps"] == {**counts, "over_use": [], "refused": {}}
+    assert status["warnings"] == []
     assert status["listening"] == []
     assert status["log_lines_lost"] == 0
     assert status["runtime_dir"] == str(shared.directory)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.cli.running import VIZPROXY, Ended, environment, run, run_all
 from tests.support import Daemon
+from tests.unit.configuring import config
 from vizproxy.cli import clients
 
 UNAVAILABLE, CANNOT_CREATE = 69, 73
@@ -74,15 +75,32 @@ def test_env_is_for_the_shell(shared: Daemon) -> None:
 
 
 def test_env_quotes_for_the_shell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = "/a b/'c'$(false)"
-    answer = {"environment": {"XAUTHORITY": name}}
-    monkeypatch.setattr(clients, "_ask", lambda *_: answer)
-    assert clients.env(None) == 0  # type: ignore[arg-type]
+    directory = tmp_path / "a b'c'$(false)"
+    directory.mkdir()
+    cookie = directory / "Xauthority"
+    cookie.touch()
+    answer = {"environment": {"XAUTHORITY": str(cookie)}}
+    monkeypatch.setattr(clients, "ask", lambda *_: answer)
+    assert clients.env(config()) == 0
     script = capsys.readouterr().out + 'printf %s "$XAUTHORITY"'
     seen = subprocess.run(["/bin/sh", "-ec", script], capture_output=True, text=True, check=True)
-    assert seen.stdout == name
+    assert seen.stdout == str(cookie)
+
+
+def test_env_is_true_on_this_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In another container the daemon's directory may be elsewhere; the cookie is in it."""
+    (tmp_path / "Xauthority").touch()
+    answer = {"environment": {"DISPLAY": ":7", "XAUTHORITY": "/nowhere/Xauthority"}}
+    monkeypatch.setattr(clients, "ask", lambda *_: answer)
+    assert clients.env(config(flags={"http.socket": str(tmp_path / "http.sock")})) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "export DISPLAY=:7",
+        f"export XAUTHORITY={tmp_path}/Xauthority",
+    ]
 
 
 def test_screenshot_writes_a_picture(shared: Daemon, tmp_path: Path) -> None:
@@ -274,9 +292,11 @@ def status(state: str = "ready", *, picture: bool = True) -> dict[str, Any]:
         "state": state,
         "picture": picture,
         "summary": "a summary",
-        "plan": {"name": "software", "reason": "no GPU was found"},
+        "plan": {"name": "software", "reason": "no GPU was found", "warning": ""},
         "display": None,
         "viewers": 3,
+        "framebuffer": {"apps": 0, "granted": 0, "total": 2 * 1024**3, "used": 0},
+        "warnings": [],
         "listening": ["http://127.0.0.1:6080/"],
         "log_lines_lost": 0,
         "components": [part],
@@ -311,6 +331,28 @@ def test_colours_on_a_terminal() -> None:
     assert clients.describe(status("failed"), colour=True)[0] == "\x1b[31m✗\x1b[0m a summary"
 
 
+def test_what_a_better_plan_lacks_is_mentioned() -> None:
+    warning = "programs draw by EGL, which lacks some of GLX: a reason; try a remedy"
+    told = clients.describe(status() | {"warnings": [warning]}, colour=False)
+    assert f"  ● {warning}" in told
+
+
+def test_apps_are_counted() -> None:
+    assert "  apps      none" in clients.describe(status(), colour=False)
+    two = {"apps": 2, "granted": 256 * 1024**2, "total": 2 * 1024**3, "used": 3 * 1024}
+    assert (
+        "  apps      2, with 256 MiB of 2 GiB framebuffer granted and 3 KiB in use"
+    ) in clients.describe(status() | {"framebuffer": two}, colour=False)
+
+
+def test_each_warning_is_a_line_that_can_be_seen() -> None:
+    warnings = ["voreen-1 uses 700 MiB of framebuffer and may use 512 MiB", "another"]
+    lines = clients.describe(status() | {"warnings": warnings}, colour=True)
+    at = lines.index(f"  \x1b[33m●\x1b[0m {warnings[0]}")
+    assert lines[at + 1] == "  \x1b[33m●\x1b[0m another"
+    assert lines.index("  address   http://127.0.0.1:6080/") < at
+
+
 def test_lost_log_lines_are_mentioned() -> None:
     told = clients.describe(status() | {"log_lines_lost": 7}, colour=False)
     assert "  log       7 lines could not be written" in told
@@ -321,6 +363,7 @@ def test_lost_log_lines_are_mentioned() -> None:
     [
         (0, "0.0 s"),
         (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
         (60, "1 min 0 s"),
         (3599, "59 min 59 s"),
         (7260, "2 h 1 min"),
@@ -349,6 +392,6 @@ def test_the_exit_code_says_whether_viewers_can_see_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(clients, "_ask", lambda *_: answer)
+    monkeypatch.setattr(clients, "ask", lambda *_: answer)
     assert clients.status(None, as_json=True) == code  # type: ignore[arg-type]
     assert json.loads(capsys.readouterr().out) == answer

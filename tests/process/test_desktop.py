@@ -40,7 +40,8 @@ async def test_what_waits_says_for_what(tmp_path):
     never = tmp_path / "never"
     never.write_text("#!/bin/sh\nexec sleep 1000\n")
     never.chmod(0o755)
-    async with running_daemon(tmp_path, wait=False, VIZPROXY_PROGRAMS_XORG=str(never)) as daemon:
+    settings = {"VIZPROXY_PROGRAMS_XORG": str(never), "VIZPROXY_DISPLAY_NUMBER": ""}
+    async with running_daemon(tmp_path, wait=False, **settings) as daemon:
         status = await daemon.until(lambda s: part(s, "websockify")["state"] == "ready")
         assert status["state"] == "starting"
         assert status["summary"] == "waiting for: X server, VNC server"

@@ -24,6 +24,7 @@ def session(socket: Path) -> aiohttp.ClientSession:
 async def status(socket: Path) -> dict[str, Any]:
     async with session(socket) as client, client.get("api/v1/status") as response:
         answer: dict[str, Any] = await response.json()
+        assert response.status == 200, answer
         return answer
 
 

@@ -45,8 +45,17 @@ async def open_with(session, token):
         return response.status, response.headers.get("Set-Cookie")
 
 
+SOCKETS = {"/websockify", "/api/v1/events", "/api/v1/lease"}
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+
+
 def route_path(route):
-    return route.path.replace("{name}", "xorg")
+    filled = route.path.replace("{name}", "xorg").replace("{action}", "raise")
+    return filled.replace("{id}", "0x400001" if "windows" in filled else "xclock-1")
+
+
+def route_id(route):
+    return f"{route.method} {route_path(route)}"
 
 
 async def status_code(daemon, **headers):
@@ -89,10 +98,9 @@ PROOFS = {
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-@pytest.mark.parametrize("route", [r for r in ROUTES if r.needs is not Role.OPEN], ids=route_path)
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.needs is not Role.OPEN], ids=route_id)
 async def test_nobody_gets_in_without_the_token(tcp, route, proof):
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-    headers = PROOFS[proof] | (upgrade if route.path == "/websockify" else {})
+    headers = PROOFS[proof] | (UPGRADE if route.path in SOCKETS else {})
     async with (
         browser(tcp, **headers) as session,
         session.request(route.method, route_path(route), json={}) as response,
@@ -168,11 +176,11 @@ ACTING = [route for route in ROUTES if route.acts]
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-@pytest.mark.parametrize("route", ACTING, ids=route_path)
+@pytest.mark.parametrize("route", ACTING, ids=route_id)
 async def test_pages_of_other_sites_can_do_nothing(tcp, route, origin):
     headers = {"Origin": origin}
-    if route.path == "/websockify":
-        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+    if route.path in SOCKETS:
+        headers |= UPGRADE
     over_tcp = browser(tcp, Authorization=f"Bearer {token_of(tcp)}")
     async with over_tcp as one, tcp.session() as two:
         for session in (one, two):

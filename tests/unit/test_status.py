@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from vizproxy.api.status import Condition, Health, Status, assess
+from vizproxy.broker.leases import Limits, Use
+from vizproxy.broker.snapshot import App, AppState, Snapshot, Tally
+from vizproxy.config import Plan
 from vizproxy.supervise.machine import State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.x11.randr import ScreenSize
@@ -128,16 +132,23 @@ def test_no_components_yet() -> None:
     assert assess([], stopping=True).condition is Condition.STOPPING
 
 
-def status(size: ScreenSize | None, components: list[ComponentStatus]) -> Status:
+NO_APPS = Snapshot((), (), Limits(16, 1000, 60), 0, 0, 0, None, (), Tally(0, {}, 0))
+
+
+def status(
+    size: ScreenSize | None, components: list[ComponentStatus], apps: Snapshot = NO_APPS
+) -> Status:
     return Status(
         version="1",
         revision=3,
         health=assess(components, stopping=False),
         plan="software",
         plan_reason="no GPU was found",
+        plan_warning="",
         display=":5",
         size=size,
         viewers=2,
+        apps=apps,
         components=tuple(components),
         environment={"DISPLAY": ":5"},
         runtime_dir="/run/x",
@@ -150,9 +161,48 @@ def test_the_status_as_json() -> None:
     shown = status(None, desktop(wm=(State.BACKOFF, "exited with status 1"))).as_json()
     assert json.loads(json.dumps(shown)) == shown
     assert (shown["state"], shown["picture"], shown["display"]) == ("degraded", True, None)
-    assert shown["plan"] == {"name": "software", "reason": "no GPU was found"}
+    assert shown["plan"] == {"name": "software", "reason": "no GPU was found", "warning": ""}
     wm = shown["components"][1]
     assert wm["state"] == "backoff"
     assert wm["output"] == ["a line"]
     assert (wm["since_seconds"], wm["retry_in_seconds"]) == (1.235, 2.346)
     assert shown["components"][0]["retry_in_seconds"] is None
+    counts = {"count": 0, "admitted": 0, "over_uses": 0}
+    assert shown["apps"] == {**counts, "over_use": [], "refused": {}}
+    assert shown["framebuffer"]["total"] == 1000
+    assert shown["warnings"] == []
+
+
+def app(name: str, used: int) -> App:
+    return App(
+        id=name,
+        name=name,
+        leased=True,
+        state=AppState.RUNNING,
+        plan=Plan.SOFTWARE,
+        program=name,
+        started=1.0,
+        pids=(),
+        windows=(),
+        granted=60,
+        use=Use(used),
+        over=used > 60,
+    )
+
+
+def test_warnings_are_of_the_plan_and_of_apps() -> None:
+    apps = replace(NO_APPS, apps=(app("a-1", 61), app("b-2", 60), app("c-3", 2048)))
+    warned = replace(status(None, desktop(), apps), plan_warning="no GPU, sadly").as_json()
+    assert (warned["apps"]["count"], warned["apps"]["over_use"]) == (3, ["a-1", "c-3"])
+    assert warned["warnings"] == [
+        "no GPU, sadly",
+        "a-1 uses 61 B of framebuffer and may use 60 B",
+        "c-3 uses 2 KiB of framebuffer and may use 60 B",
+    ]
+    assert warned["state"] == "ready", "the desktop itself is well"
+
+
+def test_over_use_never_looks_like_none() -> None:
+    greedy = replace(app("a-1", 512 * 1024**2 + 1), granted=512 * 1024**2)
+    (text,) = replace(NO_APPS, apps=(greedy,)).warnings
+    assert text == "a-1 uses 513 MiB of framebuffer and may use 512 MiB"

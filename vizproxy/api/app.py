@@ -12,9 +12,9 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from vizproxy.api import handlers
+from vizproxy.api import apps, events, handlers, lease
 from vizproxy.api.errors import add_headers, report_errors
-from vizproxy.api.services import SERVICES, Services
+from vizproxy.api.services import ROLE, SERVICES, Services
 from vizproxy.gateway.access import Role
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -44,6 +44,16 @@ ROUTES: Final = (
     Route("PUT", "/api/v1/display", handlers.put_display, Role.CONTROL, acts=True),
     Route("GET", "/api/v1/display/screenshot", handlers.screenshot, Role.VIEW),
     Route("POST", "/api/v1/components/{name}/retry", handlers.retry, Role.CONTROL, acts=True),
+    Route("GET", "/api/v1/apps", apps.list_apps, Role.VIEW),
+    Route("GET", "/api/v1/apps/{id}", apps.get_app, Role.VIEW),
+    Route("DELETE", "/api/v1/apps/{id}", apps.stop_app, Role.CONTROL, acts=True),
+    Route("POST", "/api/v1/apps/{id}/raise", apps.raise_app, Role.CONTROL, acts=True),
+    Route("GET", "/api/v1/windows", apps.list_windows, Role.VIEW),
+    Route("POST", "/api/v1/windows/tile", apps.tile_windows, Role.CONTROL, acts=True),
+    Route("POST", "/api/v1/windows/{id}/close", apps.close_window, Role.CONTROL, acts=True),
+    Route("POST", "/api/v1/windows/{id}/{action}", apps.act_on_window, Role.CONTROL, acts=True),
+    Route("GET", "/api/v1/events", events.events, Role.VIEW, acts=True),
+    Route("GET", "/api/v1/lease", lease.lease, Role.CONTROL, acts=True),
     Route("GET", "/websockify", handlers.websocket, Role.CONTROL, acts=True),
 )
 
@@ -90,6 +100,7 @@ def _guarded(route: Route) -> Handler:
             bearer=_bearer(request),
         )
         gatekeeper.check_role(route.needs, role)
+        request[ROLE] = role
         return await route.handler(request)
 
     return guarded

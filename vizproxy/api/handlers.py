@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from vizproxy.api.requests import check_websocket, json_object
 from vizproxy.api.services import SERVICES, Services
 from vizproxy.errors import AccessDeniedError, InvalidRequestError
 from vizproxy.x11.randr import ScreenSize
@@ -56,7 +57,7 @@ async def get_display(request: web.Request) -> web.Response:
 async def put_display(request: web.Request) -> web.Response:
     """Resize the desktop to ``{"width": W, "height": H}``, in pixels."""
     services = request.app[SERVICES]
-    body = await _json_object(request, "resize the desktop")
+    body = await json_object(request, "resize the desktop")
     width, height = _pixels(body, "width"), _pixels(body, "height")
     return _display(services, await services.screen.resize(width, height))
 
@@ -84,7 +85,7 @@ async def retry(request: web.Request) -> web.Response:
 async def open_session(request: web.Request) -> web.Response:
     """Trade ``{"token": "…"}`` for a session cookie."""
     gatekeeper = request.app[SERVICES].gatekeeper
-    body = await _json_object(request, "open the desktop")
+    body = await json_object(request, "open the desktop")
     token = body.get("token")
     if not isinstance(token, str) or not gatekeeper.token_matches(token[:MAX_TOKEN_CHARS]):
         raise AccessDeniedError(
@@ -106,20 +107,8 @@ async def open_session(request: web.Request) -> web.Response:
 async def websocket(request: web.Request) -> web.StreamResponse:
     """The picture: a WebSocket that carries RFB."""
     services = request.app[SERVICES]
-    if request.headers.get("Upgrade", "").lower() != "websocket":
-        raise InvalidRequestError("open the picture", "this address wants a WebSocket")
+    check_websocket(request, "open the picture")
     return await services.gateway.serve(request, services.desktop.unready())
-
-
-async def _json_object(request: web.Request, action: str) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except (ValueError, RecursionError, LookupError) as error:
-        # Not JSON, a number without end, nesting without end, a character set that nobody knows.
-        raise InvalidRequestError(action, f"the body is not JSON ({error})") from error
-    if not isinstance(body, dict):
-        raise InvalidRequestError(action, "the body is not a JSON object")
-    return body
 
 
 def _pixels(body: dict[str, Any], side: str) -> int:

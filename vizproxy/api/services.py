@@ -8,8 +8,15 @@ from typing import Protocol
 
 from aiohttp import web
 
+from vizproxy.api.sockets import OpenSockets
 from vizproxy.api.status import Status
-from vizproxy.gateway.access import Gatekeeper
+from vizproxy.broker.broker import Broker
+from vizproxy.broker.environment import AppEnvironment
+from vizproxy.broker.leases import Wish
+from vizproxy.broker.windows import Windows
+from vizproxy.changes import Changes
+from vizproxy.config import Plan
+from vizproxy.gateway.access import Gatekeeper, Role
 from vizproxy.gateway.viewer import Gateway
 from vizproxy.x11.screen import Screen
 
@@ -29,17 +36,37 @@ class Desktop(Protocol):
     def retry(self, component: str) -> bool:
         """Give a component another chance; False if it needs none. KeyError: there is none."""
 
+    async def ready_for_apps(self, limit: float) -> None:
+        """Wait until apps can appear; NotReadyError if they can't within ``limit`` seconds."""
+
+    def environment_for(self, plan: Plan) -> AppEnvironment:
+        """What an app needs in its environment to be drawn by a plan."""
+
+    def downgrade(self, wish: Wish, plan: Plan) -> str:
+        """Why an app is drawn by a lesser plan than the desktop's; empty if it isn't."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that handlers need. ``web`` and ``novnc`` are directories of files to serve."""
+    """Everything that handlers need.
+
+    ``app_changes`` counts the changes of apps and windows. ``web`` and ``novnc`` are directories of
+    files to serve.
+    """
 
     desktop: Desktop
     screen: Screen
     gateway: Gateway
     gatekeeper: Gatekeeper
+    broker: Broker
+    windows: Windows
+    app_changes: Changes
+    sockets: OpenSockets
     web: Path
     novnc: Path
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+
+ROLE: web.RequestKey[Role] = web.RequestKey("role", Role)
+"""Where a request keeps the role of its sender, once that was checked."""

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from vizproxy.api.views import framebuffer_json
+from vizproxy.broker.snapshot import Snapshot
 from vizproxy.supervise.machine import UP, State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.x11.randr import ScreenSize
@@ -77,9 +79,11 @@ class Status:
     health: Health
     plan: str
     plan_reason: str
+    plan_warning: str
     display: str | None
     size: ScreenSize | None
     viewers: int
+    apps: Snapshot
     components: tuple[ComponentStatus, ...]
     environment: Mapping[str, str]
     runtime_dir: str
@@ -97,9 +101,22 @@ class Status:
             "state": self.health.condition.value,
             "summary": self.health.summary,
             "picture": self.health.picture,
-            "plan": {"name": self.plan, "reason": self.plan_reason},
+            "plan": {
+                "name": self.plan,
+                "reason": self.plan_reason,
+                "warning": self.plan_warning,
+            },
             "display": size,
             "viewers": self.viewers,
+            "apps": {
+                "count": len(self.apps.apps),
+                "over_use": [app.id for app in self.apps.apps if app.over],
+                "admitted": self.apps.tally.admitted,
+                "refused": dict(self.apps.tally.refused),
+                "over_uses": self.apps.tally.over_uses,
+            },
+            "framebuffer": framebuffer_json(self.apps),
+            "warnings": [text for text in (self.plan_warning, *self.apps.warnings) if text],
             "components": [_component(c) for c in self.components],
             "environment": dict(self.environment),
             "runtime_dir": self.runtime_dir,

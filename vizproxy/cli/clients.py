@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import shlex
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from vizproxy.client import Client
+from vizproxy.broker.leases import amount_text
+from vizproxy.cli.ask import ask
+from vizproxy.cli.text import duration_text
+from vizproxy.cli.where import socket_of
 from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
-
-T = TypeVar("T")
-
-SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
+from vizproxy.thisside import on_this_side
 
 _MARKS: Final = {
     "ready": ("32", "●"),
@@ -34,16 +31,9 @@ _MARKS: Final = {
 """Colour (SGR parameter) and mark of each state."""
 
 
-def socket_of(loaded: LoadedConfig) -> Path:
-    """The daemon's socket: as configured, else VIZPROXY_SOCKET, else the default place."""
-    told = {"http.socket", "runtime.dir"} & {k for k, v in loaded.sources.items() if v != "default"}
-    variable = os.environ.get(SOCKET_VARIABLE)
-    return Path(variable) if variable and not told else loaded.config.http_socket
-
-
 def status(loaded: LoadedConfig, *, as_json: bool) -> int:
     """Print how the desktop does. The exit code is 0 when viewers can see it."""
-    answer = _ask(loaded, lambda client: client.status())
+    answer = ask(loaded, lambda client: client.status())
     if as_json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
@@ -64,7 +54,9 @@ def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
             f"  display   {display['name']}, {display['width']}x{display['height']} pixels"
         )
     lines.append(f"  viewers   {answer['viewers']}")
+    lines.append(f"  apps      {_apps(answer)}")
     lines += [f"  address   {url}" for url in answer["listening"]]
+    lines += [f"  {_mark('degraded', colour)} {text}" for text in answer["warnings"]]
     if answer["log_lines_lost"]:
         lines.append(f"  log       {answer['log_lines_lost']} lines could not be written")
     lines.append("")
@@ -73,9 +65,20 @@ def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
     return lines
 
 
+def _apps(answer: dict[str, Any]) -> str:
+    budget = answer["framebuffer"]
+    if not budget["apps"]:
+        return "none"
+    return (
+        f"{budget['apps']}, with {amount_text(budget['granted'])} of "
+        f"{amount_text(budget['total'])} framebuffer granted and "
+        f"{amount_text(budget['used'])} in use"
+    )
+
+
 def _component(component: dict[str, Any], colour: bool) -> list[str]:
     state = component["state"]
-    facts = [f"for {_duration(component['since_seconds'])}"]
+    facts = [f"for {duration_text(component['since_seconds'])}"]
     if component["pid"] is not None:
         facts.append(f"pid {component['pid']}")
     if component["restarts"]:
@@ -96,29 +99,20 @@ def _mark(state: str, colour: bool) -> str:
     return f"\x1b[{code}m{mark}\x1b[0m" if colour else mark
 
 
-def _duration(seconds: float) -> str:
-    whole = int(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def env(loaded: LoadedConfig) -> int:
     """Print the environment that makes programs appear on the desktop."""
-    answer = _ask(loaded, lambda client: client.status())
+    answer = ask(loaded, lambda client: client.status())
     environment: dict[str, str] = answer["environment"]
     if not environment:
         raise NotReadyError("tell the environment", answer["summary"], "again in a moment")
-    for name, value in environment.items():
+    for name, value in on_this_side(environment, socket_of(loaded)).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def url(loaded: LoadedConfig) -> int:
     """Print the link that opens the desktop in a browser."""
-    answer = _ask(loaded, lambda client: client.status())
+    answer = ask(loaded, lambda client: client.status())
     if not answer["listening"]:
         raise NotReadyError(
             "print a link",
@@ -139,7 +133,7 @@ def url(loaded: LoadedConfig) -> int:
 
 def screenshot(loaded: LoadedConfig, file: Path) -> int:
     """Save a picture of the desktop as PNG."""
-    png = _ask(loaded, lambda client: client.screenshot())
+    png = ask(loaded, lambda client: client.screenshot())
     to_stdout = str(file) == "-"
     try:
         if to_stdout:
@@ -154,11 +148,3 @@ def screenshot(loaded: LoadedConfig, file: Path) -> int:
         why = system_reason(error)
         raise FileSystemError(f"write the picture to {name}", why, "another file") from error
     return 0
-
-
-def _ask(loaded: LoadedConfig, question: Callable[[Client], Awaitable[T]]) -> T:
-    async def ask() -> T:
-        async with Client(socket_of(loaded)) as client:
-            return await question(client)
-
-    return asyncio.run(ask())

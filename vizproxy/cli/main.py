@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from vizproxy import __version__
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
@@ -27,6 +27,8 @@ vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one
   vizproxy serve                 start the desktop and serve it
   vizproxy status                see how it does
   vizproxy url                   print the link that opens it in a browser
+  vizproxy run COMMAND           run a program on it
+  vizproxy apps [stop ID]        list its programs, or end one
   eval "$(vizproxy env)"         let this shell's programs appear on it
   vizproxy screenshot FILE.png   take a picture of it
   vizproxy config check|show     check or print the configuration
@@ -41,6 +43,21 @@ and serve the desktop's page. Ends with Ctrl-C or SIGTERM and leaves nothing beh
 
 Without --http it listens on a unix socket alone, for a proxy such as jupyter-server-proxy. With it,
 a link is printed that opens the desktop in a browser; the link is the key, so keep it to yourself.
+"""
+
+_RUN: Final = """\
+Run a program on the desktop, with a lease on its framebuffer. The program takes the place of this
+command, as with `env` or `nice`: terminal, signals and exit code are its own.
+"""
+
+_RUN_EXAMPLES: Final = """\
+examples:
+  vizproxy run glxgears
+  vizproxy run --name brain --framebuffer 2GiB -- voreen --logLevel info scan.vws
+  vizproxy run --detach --plan software paraview
+
+Exit codes are the program's own, but: 69 no desktop answers, or VirtualGL is missing; 75 there is no
+room; 126 the program cannot be executed; 127 there is none of that name.
 """
 
 _EXAMPLES: Final = """\
@@ -60,7 +77,10 @@ WITH_FLAG: Final = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one sentence, with the way to more."""
+    """Reports bad usage in one sentence, with the way to more. Options are not abbreviated."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message}; try `{self.prog} --help`", file=sys.stderr)
@@ -83,6 +103,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(prog="vizproxy", metavar="COMMAND", help=argparse.SUPPRESS)
     parser.set_defaults(run=_no_command(parser))
     _add_serve(commands)
+    _add_run(commands)
+    _add_apps(commands)
     _add_clients(commands)
     _add_config(commands)
     return parser
@@ -135,6 +157,59 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
         command.set_defaults(run=run)
 
 
+def _add_run(commands: _Commands[_Parser]) -> None:
+    run = commands.add_parser(
+        "run",
+        usage="vizproxy run [OPTIONS] [--] COMMAND [ARGUMENT...]",
+        description=_RUN,
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("--name", metavar="NAME", help="what to call it (default: the program's name)")
+    run.add_argument(
+        "--framebuffer", metavar="SIZE", help="how much framebuffer it needs, such as 512MiB"
+    )
+    run.add_argument(
+        "--plan", dest="app_plan", metavar="PLAN", help=f"how it is drawn: {', '.join(Plan)}"
+    )
+    until = run.add_mutually_exclusive_group()
+    until.add_argument(
+        "--wait",
+        dest="detach",
+        action="store_false",
+        default=False,
+        help="stay until it ends (the default)",
+    )
+    until.add_argument(
+        "--detach", action="store_true", help="print its id and leave it running in the background"
+    )
+    _add_settings(run, "runtime.dir", "http.socket")
+    run.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    run.set_defaults(run=_run)
+
+
+def _add_apps(commands: _Commands[_Parser]) -> None:
+    apps = commands.add_parser(
+        "apps",
+        usage="vizproxy apps [stop ID] [OPTIONS]",
+        description="List the programs on the desktop, with what they use of its framebuffer, or end "
+        "one.",
+    )
+    apps.add_argument("--json", action="store_true", help="as JSON, for programs")
+    _add_settings(apps, "runtime.dir", "http.socket")
+    apps.set_defaults(run=_apps)
+    actions = apps.add_subparsers(prog="vizproxy apps", metavar="stop ID", help=argparse.SUPPRESS)
+    stop = actions.add_parser(
+        "stop",
+        usage="vizproxy apps stop ID [OPTIONS]",
+        description="End a program: politely, and by force if it has not ended after "
+        "broker.close_timeout.",
+    )
+    stop.add_argument("id", metavar="ID", help="its id, as `vizproxy apps` lists it")
+    _add_settings(stop, "runtime.dir", "http.socket", inherit=True)
+    stop.set_defaults(run=_stop_app)
+
+
 def _add_config(commands: _Commands[_Parser]) -> None:
     config = commands.add_parser(
         "config",
@@ -159,11 +234,16 @@ def _add_config(commands: _Commands[_Parser]) -> None:
         action.set_defaults(run=run)
 
 
-def _add_settings(parser: argparse.ArgumentParser, *paths: str) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, help="read settings from this file")
+def _add_settings(parser: argparse.ArgumentParser, *paths: str, inherit: bool = False) -> None:
+    """Add the flags of settings. With ``inherit``, what an outer command was given stays."""
+    default = argparse.SUPPRESS if inherit else None
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, default=default, help="read settings from this file"
+    )
     for path in paths:
         metavar, text = WITH_FLAG[path]
-        parser.add_argument(SETTINGS[path].flag, dest=path, metavar=metavar, help=text)
+        flag = SETTINGS[path].flag
+        parser.add_argument(flag, dest=path, metavar=metavar, default=default, help=text)
 
 
 # Commands are imported when they run: `vizproxy --help` need not wait for an HTTP library.
@@ -180,6 +260,33 @@ def _serve(arguments: argparse.Namespace) -> int:
     from vizproxy.cli import serve
 
     return serve.run(loaded)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import run
+
+    return run.run(
+        _load(arguments),
+        run.Wanted(
+            command=tuple(arguments.command),
+            name=arguments.name,
+            framebuffer=arguments.framebuffer,
+            plan=arguments.app_plan,
+            detach=arguments.detach,
+        ),
+    )
+
+
+def _apps(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import apps
+
+    return apps.show(_load(arguments), as_json=arguments.json)
+
+
+def _stop_app(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import apps
+
+    return apps.stop(_load(arguments), arguments.id)
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,13 @@
+"""How times are written for people."""
+
+from __future__ import annotations
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people read them: ``4.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = int(seconds + 0.05)  # never "60.0 s"
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
