@@ -59,14 +59,16 @@ async def prefix_site(socket: Path) -> AsyncIterator[PrefixProxy]:
 class PrefixProxy:
     """Forwards what is under the prefix to the daemon's socket and keeps the Host header.
 
-    ``strays`` are the requests that were not under the prefix.
+    ``strays`` are the requests that were not under the prefix. A path that is ``out_of_order`` is
+    answered by the proxy, with an error.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.address = ""
         self.strays: list[str] = []
+        self.out_of_order: set[str] = set()
         self._session = session
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._sockets: dict[web.WebSocketResponse, str] = {}
 
     @property
     def link(self) -> str:
@@ -81,16 +83,19 @@ class PrefixProxy:
         )
         return web.Response(text=html, content_type="text/html")
 
-    async def drop_sockets(self) -> None:
-        """Close every WebSocket, as a proxy does that is restarted."""
-        for socket in tuple(self._sockets):
-            await socket.close(code=1001)
+    async def drop_sockets(self, path: str | None = None) -> None:
+        """Close every WebSocket, or those of a path, as a proxy does that is restarted."""
+        for socket, its in tuple(self._sockets.items()):
+            if path in {None, its}:
+                await socket.close(code=1001)
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
         if not request.raw_path.startswith(PREFIX):
             self.strays.append(request.raw_path)
             raise web.HTTPNotFound
         path = URL("http://vizproxy/" + request.raw_path.removeprefix(PREFIX), encoded=True)
+        if path.path in self.out_of_order:
+            raise web.HTTPBadGateway
         headers = request.headers.copy()
         for name in list(headers):
             if name.lower() in HOP_BY_HOP or name.lower().startswith("sec-websocket-"):
@@ -112,7 +117,7 @@ class PrefixProxy:
     ) -> web.WebSocketResponse:
         ours = web.WebSocketResponse(protocols=("binary",), compress=False)
         await ours.prepare(request)  # before the daemon is reached, as jupyter-server-proxy does
-        self._sockets.add(ours)
+        self._sockets[ours] = path.path
         async with self._session.ws_connect(
             path, headers=headers, protocols=("binary",), max_msg_size=0
         ) as theirs:
@@ -124,7 +129,7 @@ class PrefixProxy:
             await ours.close(code=theirs.close_code or 1000)
             await theirs.close()
             await asyncio.gather(*copies)
-        self._sockets.discard(ours)
+        del self._sockets[ours]
         return ours
 
 
@@ -136,3 +141,5 @@ async def _copy(source: Socket, sink: Socket) -> None:
         async for message in source:
             if message.type is WSMsgType.BINARY:
                 await sink.send_bytes(message.data)
+            elif message.type is WSMsgType.TEXT:
+                await sink.send_str(message.data)

@@ -51,6 +51,7 @@ async def test_everything_works_under_a_prefix(
     ]
     assert [url for url in beyond if not url.startswith("blob:")] == []
     assert f"ws://{site}websockify" in viewer.requests
+    assert f"ws://{site}api/v1/events" in viewer.requests
     assert any(url.endswith("/api/v1/display") for url in viewer.requests)
 
 

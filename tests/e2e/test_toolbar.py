@@ -53,7 +53,7 @@ async def test_the_mouse_opens_the_bar_and_leaving_closes_it(viewer: Viewer) -> 
     assert not await viewer.frame.locator("#tools").is_visible()
     await viewer.frame.locator("#handle").hover()
     await bar_is(viewer, open=True)
-    for name in ("#modes", "#screenshot", "#fullscreen", "#help-open"):
+    for name in ("#modes", "#apps-open", "#screenshot", "#fullscreen", "#help-open"):
         assert await viewer.frame.locator(name).is_visible()
     assert not await viewer.frame.locator("#new-tab").is_visible(), "it is a tab already"
     assert not await viewer.frame.locator("#drag").is_visible(), "nothing is cut off"
@@ -78,7 +78,8 @@ async def test_the_whole_bar_by_keyboard(viewer: Viewer, desktop: Daemon) -> Non
         await viewer.sees(RED, 150, 150)
         await viewer.page.keyboard.press(CHORD)
         await has_focus(viewer, "resize")
-        for name in ("scale", "actual", "screenshot", "fullscreen", "help-open", "resize"):
+        names = ("scale", "actual", "apps-open", "screenshot", "fullscreen", "help-open", "resize")
+        for name in names:
             await viewer.page.keyboard.press("ArrowRight")
             await has_focus(viewer, name)
         await viewer.page.keyboard.press("ArrowLeft")
@@ -100,7 +101,7 @@ async def test_tab_reaches_the_bar_from_outside_the_picture(viewer: Viewer) -> N
     await viewer.page.keyboard.press("Tab")
     await has_focus(viewer, "resize")
     await viewer.page.keyboard.press("Tab")
-    await has_focus(viewer, "screenshot")
+    await has_focus(viewer, "apps-open")
     await viewer.page.keyboard.press("Escape")
     await bar_is(viewer, open=False)
 
@@ -115,11 +116,13 @@ async def test_help_says_how_to_start_a_program(link: str, new_viewer: NewViewer
     await viewer.frame.locator("#help-open").click()
     help_dialog = viewer.frame.locator("dialog#help")
     assert await help_dialog.is_visible()
-    command = 'eval "$(vizproxy env)"\nglxgears'
-    assert await viewer.text("#help code") == command
-    await viewer.frame.locator("#help button.copy").click()
-    await viewer.frame.locator("#help button.copy", has_text="Copied").wait_for()
-    assert await viewer.page.evaluate("navigator.clipboard.readText()") == command
+    commands = ("vizproxy run glxgears", 'eval "$(vizproxy env)"')
+    assert await viewer.frame.locator("#help code").all_inner_texts() == list(commands)
+    for command in commands:
+        way = viewer.frame.locator("#help .command", has_text=command)
+        await way.locator("button.copy").click()
+        await way.locator("button.copy", has_text="Copied").wait_for()
+        assert await viewer.page.evaluate("navigator.clipboard.readText()") == command
     await viewer.page.keyboard.press("Escape")
     await help_dialog.wait_for(state="hidden")
 

@@ -1,4 +1,4 @@
-/** Answers of the status interface, as the daemon gives them. */
+/** Answers of the status interface and messages of the event socket, as the daemon gives them. */
 
 const TITLES = { xorg: 'X server', wm: 'Window manager', x11vnc: 'VNC server', websockify: 'WebSocket bridge' };
 
@@ -23,4 +23,52 @@ export function status(state, changes = {}) {
     display: { name: ':0', width: 1600, height: 900, min_width: 320, min_height: 200, max_width: 4096, max_height: 2160 },
     picture, components,
   };
+}
+
+export const MiB = 1024 ** 2;
+
+/**
+ * @param {string} id
+ * @param {object} [changes]
+ * @param {object} [framebuffer]  in bytes
+ */
+export function app(id, changes = {}, framebuffer = {}) {
+  return {
+    id, name: id.split('-')[0], leased: true, state: 'running', plan: 'software', program: id.split('-')[0],
+    started: 1000, pids: [42], windows: [], ...changes,
+    framebuffer: { granted: 128 * MiB, pixmap_bytes: 12 * MiB, gpu_bytes: null, used: 12 * MiB, over: false, ...framebuffer },
+  };
+}
+
+/**
+ * @param {string} id
+ * @param {string} owner
+ * @param {object} [changes]
+ */
+export function desktopWindow(id, owner, changes = {}) {
+  return {
+    id, app: owner, title: `Title of ${id}`, class: 'XClass', instance: 'x', geometry: { x: 0, y: 0, width: 9, height: 9 },
+    minimised: false, maximised: false, fullscreen: false, active: false, dialog: false, ...changes,
+  };
+}
+
+export const BUDGET = {
+  total: 2048 * MiB, granted: 128 * MiB, used: 12 * MiB, apps: 1, max_apps: 16, unattributed_bytes: 0, gpu: null,
+};
+
+/**
+ * @param {number} id
+ * @param {object} [changes]
+ */
+export function notice(id, changes = {}) {
+  return { id, time: 2000, level: 'warning', kind: 'failed', app: null, text: `notice ${id}`, ...changes };
+}
+
+/**
+ * @param {object[]} apps
+ * @param {object[]} windows
+ * @param {object[]} notices
+ */
+export function snapshot(apps = [], windows = [], notices = []) {
+  return { type: 'snapshot', apps, windows, framebuffer: BUDGET, notices };
 }

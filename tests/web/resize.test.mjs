@@ -2,39 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Resizer, wantedSize } from '../../vizproxy/web/resize.js';
+import { settle, timersOf } from './timers.mjs';
 
 const LIMITS = { min_width: 320, min_height: 200, max_width: 4096, max_height: 2160 };
-
-/** Lets promises settle. */
-const settle = () => new Promise((resolve) => { setImmediate(resolve); });
-
-/**
- * Replaces the timers for this test, and returns what makes time pass. (The timers of node:test are
- * enabled in one way in Node.js 18 and in another in later ones.)
- *
- * @param {import('node:test').TestContext} t
- * @returns {(milliseconds: number) => void}
- */
-function timersOf(t) {
-  /** @type {Map<number, {callback: () => void, at: number}>} */
-  const waiting = new Map();
-  let now = 0;
-  let last = 0;
-  t.mock.method(globalThis, 'setTimeout', (callback, delay) => {
-    waiting.set(++last, { callback, at: now + delay });
-    return last;
-  });
-  t.mock.method(globalThis, 'clearTimeout', (id) => waiting.delete(id));
-  return (milliseconds) => {
-    now += milliseconds;
-    for (const [id, { callback, at }] of waiting) {
-      if (at <= now) {
-        waiting.delete(id);
-        callback();
-      }
-    }
-  };
-}
 
 test('sizes are whole pixels within the limits', () => {
   assert.deepEqual(wantedSize({ width: 1000.7, height: 700.2 }, LIMITS), { width: 1000, height: 700 });

@@ -56,11 +56,21 @@ export function address(path) {
   return new URL(path, document.baseURI).href;
 }
 
-/** The address of the picture's socket. */
-export function socketAddress() {
-  const url = new URL('websockify', document.baseURI);
+/** @param {string} path */
+function socketAddressOf(path) {
+  const url = new URL(path, document.baseURI);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
+}
+
+/** The address of the picture's socket. */
+export function socketAddress() {
+  return socketAddressOf('websockify');
+}
+
+/** The address of the socket that tells of apps and windows. */
+export function eventsAddress() {
+  return socketAddressOf('api/v1/events');
 }
 
 /** @param {Response} response */
@@ -162,4 +172,33 @@ export async function retryComponent(name) {
 /** @returns {Promise<Blob>} */
 export async function getScreenshot() {
   return request('api/v1/display/screenshot', (response) => response.blob());
+}
+
+/** @param {string} id */
+export async function stopApp(id) {
+  await request(`api/v1/apps/${encodeURIComponent(id)}`, readNothing, { method: 'DELETE' });
+}
+
+/**
+ * @param {string} id
+ * @param {'raise' | 'maximise' | 'restore'} action
+ */
+export async function changeWindow(id, action) {
+  await request(`api/v1/windows/${encodeURIComponent(id)}/${action}`, readNothing, { method: 'POST' });
+}
+
+/**
+ * Answers once the window is closed, or its app asks something instead.
+ *
+ * @param {string} id
+ * @param {boolean} force   don't ask the app
+ * @returns {Promise<{outcome: 'closed' | 'asking' | 'killed'}>}
+ */
+export async function closeWindow(id, force) {
+  const path = `api/v1/windows/${encodeURIComponent(id)}/close`;
+  return request(path, (response) => response.json(), json('POST', { force }));
+}
+
+export async function tileWindows() {
+  await request('api/v1/windows/tile', readNothing, { method: 'POST' });
 }

@@ -34,6 +34,7 @@
  * @property {string} label      what the action's button says
  */
 
+import { ApiError } from './api.js';
 import { givenUp, phase, servable } from './connection.js';
 
 const NAME = 'Desktop';
@@ -61,6 +62,16 @@ export function sentence(text) {
   if (!trimmed) return '';
   const full = trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(full) ? full : `${full}.`;
+}
+
+/**
+ * What to tell a person of something that went wrong.
+ *
+ * @param {unknown} error
+ */
+export function explain(error) {
+  if (!(error instanceof ApiError)) return sentence(String(error));
+  return error.hint ? `${sentence(error.message)} ${sentence(`try ${error.hint}`)}` : sentence(error.message);
 }
 
 /**

@@ -22,7 +22,7 @@ export function byId(id) {
  * @param {Element} element
  * @param {string} text
  */
-function setText(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 

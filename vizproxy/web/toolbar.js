@@ -7,35 +7,23 @@
  * @typedef {object} Actions
  * @property {(mode: Mode) => void} setMode
  * @property {(on: boolean) => void} setDrag
+ * @property {(keyboard: boolean) => void} openApps   by the keyboard, or by mouse or finger
  * @property {() => Promise<void>} screenshot
  * @property {() => void} focusDesktop
  */
 
 import { byId } from './overlay.js';
+import { remember, remembered } from './store.js';
 
 /** @type {Mode[]} */
 const MODES = ['resize', 'scale', 'actual'];
-const STORE = 'vizproxy.size';
 /** How long the bar stays open after the mouse has left it, in milliseconds. */
 const LINGER = 700;
 
 /** @returns {Mode} the choice of last time */
 export function rememberedMode() {
-  try {
-    const mode = /** @type {Mode} */ (localStorage.getItem(STORE));
-    return MODES.includes(mode) ? mode : 'resize';
-  } catch {
-    return 'resize'; // storage is blocked
-  }
-}
-
-/** @param {Mode} mode */
-function rememberMode(mode) {
-  try {
-    localStorage.setItem(STORE, mode);
-  } catch {
-    // Storage is blocked: the choice holds until the page is closed.
-  }
+  const mode = /** @type {Mode} */ (remembered('size'));
+  return MODES.includes(mode) ? mode : 'resize';
 }
 
 export class Toolbar {
@@ -145,7 +133,7 @@ export class Toolbar {
     for (const button of this._modeButtons) {
       button.addEventListener('click', () => {
         const mode = /** @type {Mode} */ (button.dataset.mode);
-        rememberMode(mode);
+        remember('size', mode);
         this.showMode(mode);
         this._actions.setMode(mode);
       });
@@ -158,6 +146,11 @@ export class Toolbar {
   }
 
   _wireButtons() {
+    byId('apps-open').addEventListener('click', (event) => {
+      this._setOpen(false);
+      this._actions.openApps(event.detail === 0);
+    });
+
     /** @type {HTMLButtonElement} */
     const shot = byId('screenshot');
     shot.addEventListener('click', async () => {

@@ -9,8 +9,9 @@
 
 import * as api from './api.js';
 import { givenUp, initialModel, reduce } from './connection.js';
-import { describe, sentence } from './describe.js';
+import { describe, explain } from './describe.js';
 import { byId, showView, toast, wireCopyButtons } from './overlay.js';
+import { Panel } from './panel.js';
 import { Resizer, wantedSize } from './resize.js';
 import { Screen } from './screen.js';
 import { rememberedMode, Toolbar } from './toolbar.js';
@@ -44,7 +45,9 @@ function dispatch(event) {
 }
 
 function show() {
-  showView(describe(model, (performance.now() - statusSeen) / 1000));
+  const view = describe(model, (performance.now() - statusSeen) / 1000);
+  showView(view);
+  panel.follow(view.phase);
 }
 
 /**
@@ -167,12 +170,6 @@ function onResizeError(error) {
   if (model.open) toast(explain(error));
 }
 
-/** @param {unknown} error */
-function explain(error) {
-  if (!(error instanceof api.ApiError)) return sentence(String(error));
-  return error.hint ? `${sentence(error.message)} ${sentence(`try ${error.hint}`)}` : sentence(error.message);
-}
-
 async function saveScreenshot() {
   try {
     const url = URL.createObjectURL(await api.getScreenshot());
@@ -208,6 +205,8 @@ function onAction() {
   }
 }
 
+const panel = new Panel({ focusDesktop: () => screen.focus() });
+
 const toolbar = new Toolbar({
   setMode(chosen) {
     mode = screen.mode = chosen;
@@ -215,6 +214,7 @@ const toolbar = new Toolbar({
     void fitDesktop(true);
   },
   setDrag(on) { screen.drag = on; },
+  openApps: (keyboard) => panel.toggle(keyboard),
   screenshot: saveScreenshot,
   focusDesktop: () => screen.focus(),
 });

@@ -1,0 +1,25 @@
+/** The visitor's choices, kept in the browser where it allows that. */
+
+/**
+ * @param {string} name
+ * @returns {string | null} the choice of last time
+ */
+export function remembered(name) {
+  try {
+    return localStorage.getItem(`vizproxy.${name}`);
+  } catch {
+    return null; // storage is blocked
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} choice
+ */
+export function remember(name, choice) {
+  try {
+    localStorage.setItem(`vizproxy.${name}`, choice);
+  } catch {
+    // Storage is blocked: the choice holds until the page is closed.
+  }
+}
