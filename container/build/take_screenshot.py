@@ -18,10 +18,9 @@ from playwright.async_api import async_playwright
 ROOT: Final = Path(__file__).resolve().parents[2]
 PICTURE: Final = ROOT / ".github" / "desktop.png"
 PROGRAMS: Final = (
-    ("glxgears", "-geometry", "520x520+70+110"),
-    ("xclock", "-geometry", "240x240+660+110"),
-    ("xcalc", "-geometry", "270x340+950+110"),
-    ("xeyes", "-geometry", "240x160+660+440"),
+    (sys.executable, str(ROOT / "tests" / "vtk_volume.py")),
+    ("glxgears", "-geometry", "300x300+560+60"),
+    ("xclock", "-geometry", "240x240+560+420"),
 )
 CHROMIUM: Final = (
     "--no-sandbox",
