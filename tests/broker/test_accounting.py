@@ -236,11 +236,11 @@ class Crowd:
         leased = argv[0] == "sh" or self.chance.random() < 0.6
         run = self.desk.running(*argv, options=("--name", name))
         async with run if leased else self.desk.plain(*argv) as program:
-            app = await self.mine(name if leased else None, program.process.pid)
+            app = await self.mine(name if leased else None, program.process)
             if app is not None:
                 await self.end(app, program.process, forked=argv[0] == "sh")
 
-    async def mine(self, name: str | None, pid: int) -> dict | None:
+    async def mine(self, name: str | None, process: asyncio.subprocess.Process) -> dict | None:
         """The app that was started: by its name, or by its process. None if it isn't there in time."""
         found: list[dict] = []
 
@@ -248,11 +248,11 @@ class Crowd:
             found[:] = [
                 app
                 for app in await self.desk.apps()
-                if app["windows"] and (app["name"] == name if name else pid in app["pids"])
+                if app["windows"] and (app["name"] == name if name else process.pid in app["pids"])
             ]
             return bool(found)
 
-        await eventually(check, timeout=20, of=lambda: f"{name} {pid}")
+        await eventually(check, timeout=20, of=lambda: f"{name} {process}")
         return found[0]
 
     async def end(self, app: dict, process: asyncio.subprocess.Process, *, forked: bool) -> None:

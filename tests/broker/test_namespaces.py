@@ -80,7 +80,7 @@ def tk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_the_daemon_cannot_see_the_apps_processes(apart: Desk) -> None:
     async with apart.started(container(*RUN, *XPROGRAM)) as program:
         assert await program.line() == "shown"
-        app = await apart.app("python3", lambda app: app["windows"])
+        app = await apart.app(Path(sys.executable).name, lambda app: app["windows"])
         assert max(app["pids"]) < 20, "these are PIDs of the container"
         inside = [p.pid for p in apart.processes() if "tests.xprogram" in p.cmdline()]
         assert not set(inside) & set(app["pids"])

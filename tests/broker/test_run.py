@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,7 +134,7 @@ async def test_odd_scripts_are_run_or_refused_as_by_env(desk, tmp_path):
 async def test_signals_sent_to_the_command_reach_the_program(desk):
     async with desk.running(sys.executable, "-c", WAITS_FOR_SIGNALS) as program:
         assert await program.line() == "ready"
-        app = await desk.app("python3", lambda app: app["pids"])
+        app = await desk.app(Path(sys.executable).name, lambda app: app["pids"])
         assert app["pids"] == [program.process.pid], "and no other process is between them"
         for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP", "SIGWINCH", "SIGTERM"):
             program.process.send_signal(signal.Signals[name])

@@ -153,6 +153,14 @@ class Broker:
         """The observer sees something new, or the GPU's framebuffer was read again."""
         self._wake.set()
 
+    async def look_again(self) -> None:
+        """Read the scene and bring the accounts up to date now, where much depends on them."""
+        try:
+            await self._observer.refresh()
+        except DisplayError as error:
+            log.debug("the last known scene decides: %s", error)
+        await self._renew()
+
     async def _renew(self) -> None:
         """Bring the accounts up to date, and do what follows from them."""
         async with self._renewing:
@@ -239,11 +247,7 @@ class Broker:
             PlanError: it cannot be drawn as it asks.
         """
         plan = self._choose_plan(wish)
-        try:
-            await self._observer.refresh()
-        except DisplayError as error:
-            log.debug("the last known scene decides: %s", error)
-        await self._renew()
+        await self.look_again()
         # One that comes back after its connection was lost was adopted meanwhile: it must not stand in
         # its own way.
         itself = Lease(0, wish, 0, plan, self._now(), frozenset(pids))
@@ -325,6 +329,7 @@ class Broker:
     async def _cut_off(self, app_id: str, grace: float) -> None:
         """Close what X clients an app still has when its time to end is over."""
         if not await self.until(lambda: self._has_ended(app_id), grace):
+            await self.look_again()  # an X client that has come meanwhile may have got the number
             for client in self._accounts.clients_of(app_id):
                 log.warning("%s does not end; its connection to the X server is cut", app_id)
                 await self._on_display(partial(_cut_client, client.base))

@@ -91,24 +91,25 @@ class Windows:
         An app that answers with a new window, or has a dialog open, is left alone: it may want to save
         something. With ``force`` nobody is asked.
         """
+        await self._broker.look_again()
         self._window(window_id)
-        if not force:
-            before = self._of_same_app(window_id)
-            if await self._session.call(partial(_ask, window_id)):
-                await self._broker.until(
-                    lambda: (
-                        self._is_gone(window_id)
-                        or bool(self._of_same_app(window_id).keys() - before)
-                    ),
-                    self._close_timeout,
-                )
-                await self._observer.refresh()
-                if self._is_gone(window_id):
-                    return Closing.CLOSED
-                now = self._of_same_app(window_id)
-                if now.keys() - before or any(window.dialog for window in now.values()):
-                    return Closing.ASKING
-                log.warning("the window %#x ignores the request to close", window_id)
+        owner = self._owner(window_id)
+        before = self._of_same_app(window_id)
+        if not force and await self._session.call(partial(_ask, window_id)):
+            await self._broker.until(
+                lambda: (
+                    self._owner(window_id) != owner
+                    or bool(self._of_same_app(window_id).keys() - before)
+                ),
+                self._close_timeout,
+            )
+            await self._broker.look_again()
+            if self._owner(window_id) != owner:
+                return Closing.CLOSED
+            now = self._of_same_app(window_id)
+            if now.keys() - before or any(window.dialog for window in now.values()):
+                return Closing.ASKING
+            log.warning("the window %#x ignores the request to close", window_id)
         try:
             await self._session.call(lambda display: actions.kill_client(display, window_id))
         except WindowGoneError:
@@ -116,8 +117,14 @@ class Windows:
         await self._observer.until(lambda s: s.window(window_id) is None, _DONE_SECONDS)
         return Closing.KILLED
 
-    def _is_gone(self, window_id: int) -> bool:
-        return self._observer.scene.window(window_id) is None
+    def _owner(self, window_id: int) -> tuple[object, ...] | None:
+        """What tells the program behind a window from one that is given the same number later."""
+        scene = self._observer.scene
+        window = scene.window(window_id)
+        if window is None:
+            return None
+        process = next((c.pid for c in scene.clients if c.base == window.client), None)
+        return process, window.pid, window.instance, window.class_name
 
     def _of_same_app(self, window_id: int) -> dict[int, Window]:
         """The windows of a window's app, itself among them; none if it is gone."""
