@@ -6,7 +6,6 @@ A real desktop, seen through headless Chromium, with real programs on it.
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,10 +17,12 @@ from playwright.async_api import async_playwright
 ROOT: Final = Path(__file__).resolve().parents[2]
 PICTURE: Final = ROOT / ".github" / "desktop.png"
 PROGRAMS: Final = (
-    (sys.executable, str(ROOT / "tests" / "vtk_volume.py")),
-    ("glxgears", "-geometry", "300x300+560+60"),
-    ("xclock", "-geometry", "240x240+560+420"),
+    ("volume", sys.executable, "-m", "tests.vtk_volume"),
+    ("gears", "glxgears", "-geometry", "300x300+560+60"),
+    ("clock", "xclock", "-geometry", "240x240+560+420"),
 )
+"""What to call each program, and its command line."""
+
 CHROMIUM: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -32,9 +33,10 @@ CHROMIUM: Final = (
 )
 
 
-def vizproxy(directory: str, *arguments: str) -> list[str]:
+def vizproxy(directory: str, command: str, *arguments: str) -> list[str]:
     """A command line of vizproxy for the desktop in ``directory``."""
-    return [sys.executable, "-m", "vizproxy.cli.main", *arguments, "--runtime-dir", directory]
+    program = [sys.executable, "-m", "vizproxy.cli.main", command]
+    return [*program, "--runtime-dir", directory, *arguments]
 
 
 async def started(directory: str) -> tuple[asyncio.subprocess.Process, str]:
@@ -59,7 +61,8 @@ async def photograph(link: str) -> None:
         page = await browser.new_page(viewport={"width": 1280, "height": 720})
         await page.goto(link)
         await page.wait_for_selector("html[data-state=connected]", state="attached")
-        await page.wait_for_timeout(3000)
+        await page.keyboard.press("Control+Alt+Shift+A")  # the list of apps
+        await page.wait_for_timeout(4000)
         await page.screenshot(path=PICTURE)
         await browser.close()
 
@@ -68,17 +71,14 @@ async def main() -> None:
     """Start everything, take the picture, end everything."""
     with tempfile.TemporaryDirectory() as directory:
         daemon, link = await started(directory)
-        shell = await asyncio.create_subprocess_exec(
-            *vizproxy(directory, "env"), stdout=subprocess.PIPE
-        )
-        exports, _ = await shell.communicate()
-        pairs = (
-            line.removeprefix("export ").split("=", 1) for line in exports.decode().split("\n")
-        )
-        env = {**os.environ, **{pair[0]: pair[1] for pair in pairs if len(pair) == 2}}
         programs = [
-            await asyncio.create_subprocess_exec(*program, env=env, stdout=subprocess.DEVNULL)
-            for program in PROGRAMS
+            await asyncio.create_subprocess_exec(
+                *vizproxy(directory, "run", "--name", name, "--framebuffer", "512MiB"),
+                *("--", *command),
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+            )
+            for name, *command in PROGRAMS
         ]
         try:
             await photograph(link)

@@ -122,7 +122,7 @@ class Session:
                 output = _text(told, "output", _MAX_REASON_CHARS) if told.get("output") else ""
                 reason = _text(told, "reason", _MAX_REASON_CHARS)
                 return Ending(reason, told.get("failed") is True, output)
-        return Ending()
+        return Ending("the desktop ends") if self._services.sockets.is_ending else Ending()
 
     def _granted(self, lease: Lease) -> dict[str, Any]:
         environment = self._services.desktop.environment_for(lease.plan)

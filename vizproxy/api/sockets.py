@@ -18,6 +18,8 @@ class OpenSockets:
 
     def __init__(self) -> None:
         self._open: dict[web.WebSocketResponse, web.Request] = {}
+        self.is_ending = False
+        """Whether all are being closed, since the desktop is being ended."""
 
     @contextlib.asynccontextmanager
     async def accept(
@@ -41,6 +43,7 @@ class OpenSockets:
 
     async def close(self) -> None:
         """Tell everybody that the desktop is being ended."""
+        self.is_ending = True
         ended = b"the desktop is being ended"
         ends = [
             _close(request, socket, WSCloseCode.GOING_AWAY, ended)
