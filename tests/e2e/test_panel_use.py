@@ -46,6 +46,7 @@ async def test_the_whole_panel_by_keyboard(viewer: Viewer, desktop: Daemon) -> N
             while (line := await first.line()) != f"key {ord('x')}":
                 assert line.startswith("key 655"), "the chord's modifiers, and no letter of it"
 
+            await panel.element.locator(".active .title", has_text="First").wait_for()
             await press(CHORD)  # it is open: the keyboard goes there
             await panel.has_focus("First")
             for label in ("Maximise First", "Close First", "Stop second", "Second"):

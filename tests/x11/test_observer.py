@@ -144,7 +144,7 @@ async def test_a_reading_after_the_server_has_gone(daemon):
         assert watch.changes > changes
         with pytest.raises(DisplayError, match="not running"):
             await watch.observer.refresh()
-        await daemon.ready()
+        await daemon.until_component("xorg", "ready", after=0)
         await watch.session.connect((await daemon.environment())["DISPLAY"])
         await watch.observer.attach()
         async with window_on(daemon, "--managed", "--title", "anew"):
