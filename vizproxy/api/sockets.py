@@ -9,8 +9,10 @@ from typing import Final
 
 from aiohttp import WSCloseCode, web
 
+from vizproxy.gateway.relay import End
+from vizproxy.gateway.viewer import SHUTDOWN_SECONDS, close_socket
+
 HEARTBEAT_SECONDS: Final = 20.0
-CLOSE_TIMEOUT_SECONDS: Final = 0.5
 
 
 class OpenSockets:
@@ -29,7 +31,7 @@ class OpenSockets:
         # No compression: proxies always offer it, and it would cost memory for each socket.
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_SECONDS,
-            timeout=CLOSE_TIMEOUT_SECONDS,
+            timeout=SHUTDOWN_SECONDS,
             max_msg_size=max_message,
             compress=False,
         )
@@ -39,28 +41,14 @@ class OpenSockets:
             yield socket
         finally:
             del self._open[socket]
-            await _close(request, socket, WSCloseCode.OK, b"")
+            await close_socket(request, socket, End(WSCloseCode.OK, ""), SHUTDOWN_SECONDS)
 
     async def close(self) -> None:
         """Tell everybody that the desktop is being ended."""
         self.is_ending = True
-        ended = b"the desktop is being ended"
+        ended = End(WSCloseCode.GOING_AWAY, "the desktop is being ended")
         ends = [
-            _close(request, socket, WSCloseCode.GOING_AWAY, ended)
+            close_socket(request, socket, ended, SHUTDOWN_SECONDS)
             for socket, request in tuple(self._open.items())
         ]
         await asyncio.gather(*ends)
-
-
-async def _close(
-    request: web.Request, socket: web.WebSocketResponse, code: WSCloseCode, reason: bytes
-) -> None:
-    """Close, and cut the connection if the peer does not answer in time."""
-    transport = request.transport
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-            await socket.close(code=code, message=reason, drain=False)
-    except (ConnectionError, RuntimeError, TimeoutError):
-        pass  # it is gone, or takes nothing
-    if transport is not None:
-        transport.abort()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 _NSPID: Final = re.compile(rb"^NSpid:.*?(\d+)$", re.MULTILINE)
 """The last number is that of the innermost namespace, the process's own."""
@@ -19,34 +21,28 @@ def own_pid_namespace() -> str:
 
 def pid_namespaces(pids: Iterable[int]) -> Mapping[int, str]:
     """The PID namespace of each process; those that are gone or another user's are left out."""
-    found: dict[int, str] = {}
-    for pid in pids:
-        try:
-            found[pid] = str(Path(f"/proc/{pid}/ns/pid").readlink())
-        except OSError:
-            continue
-    return found
+    return _of_each(pids, lambda proc: str((proc / "ns" / "pid").readlink()))
 
 
 def inner_pids(pids: Iterable[int]) -> Mapping[int, int]:
     """The PID that each process has in its own namespace; those that are gone are left out."""
-    found: dict[int, int] = {}
-    for pid in pids:
-        try:
-            status = Path(f"/proc/{pid}/status").read_bytes()
-        except OSError:
-            continue
-        if (told := _NSPID.search(status)) is not None:
-            found[pid] = int(told[1])
-    return found
+    found = _of_each(pids, lambda proc: _NSPID.search((proc / "status").read_bytes()))
+    return {pid: int(told[1]) for pid, told in found.items() if told is not None}
 
 
 def names(pids: Iterable[int]) -> Mapping[int, str]:
     """The name of each process's program; those that are gone are left out."""
-    found: dict[int, str] = {}
+    return _of_each(
+        pids, lambda proc: (proc / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    )
+
+
+def _of_each(pids: Iterable[int], read: Callable[[Path], T]) -> dict[int, T]:
+    """What ``read`` finds in the directory of each process in /proc, where it finds something."""
+    found: dict[int, T] = {}
     for pid in pids:
         try:
-            found[pid] = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
+            found[pid] = read(Path(f"/proc/{pid}"))
         except OSError:
             continue
-    return {pid: name.strip() for pid, name in found.items()}
+    return found

@@ -102,14 +102,14 @@ class Gateway:
         else:
             await self._admit(request, viewer)
             return viewer
-        await _close(request, viewer, end)
+        await close_socket(request, viewer, end)
         return viewer
 
     async def close(self) -> None:
         """Tell every viewer that the desktop is being ended, and end their sessions."""
         ended = End(WSCloseCode.GOING_AWAY, "the desktop is being ended")
         ends = [
-            _close(request, viewer, ended, SHUTDOWN_SECONDS)
+            close_socket(request, viewer, ended, SHUTDOWN_SECONDS)
             for viewer, request in tuple(self._viewers.items())
         ]
         await asyncio.gather(*ends, return_exceptions=True)
@@ -123,7 +123,7 @@ class Gateway:
         try:
             end = await self._relay(viewer)
         finally:
-            await _close(request, viewer, end)
+            await close_socket(request, viewer, end)
             del self._viewers[viewer]
             self._changed()
             log.info("a viewer left (%d now): %s", self.count, end.reason)
@@ -155,9 +155,9 @@ class Gateway:
                 yield upstream
 
 
-async def _close(
+async def close_socket(
     request: web.Request,
-    viewer: web.WebSocketResponse,
+    socket: web.WebSocketResponse,
     end: End,
     limit: float = CLOSE_TIMEOUT_SECONDS,
 ) -> None:
@@ -169,7 +169,7 @@ async def _close(
     transport = request.transport
     try:
         async with asyncio.timeout(limit):
-            await viewer.close(code=end.code, message=reason, drain=False)
+            await socket.close(code=end.code, message=reason, drain=False)
     except (ConnectionError, RuntimeError, TimeoutError):
         pass  # it is gone, or takes nothing
     if transport is not None:

@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import json
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ class Keeper:
 
     async def _live(self) -> None:
         """Follow the app's processes until none is left."""
-        waits = itertools.chain(LOOK_SECONDS, itertools.repeat(LOOK_SECONDS[-1]))
+        waits = _repeating_the_last(LOOK_SECONDS)
         while pids := self._app.tree.look(afresh=self._asked.is_set()):
             root_alive = self._app.tree.root in pids
             if self._asked.is_set() or self._told != (pids, root_alive):
@@ -125,7 +125,7 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             if await self._listen(socket, tasks):
                 return
-            waits = itertools.chain(AGAIN_SECONDS, itertools.repeat(AGAIN_SECONDS[-1]))
+            waits = _repeating_the_last(AGAIN_SECONDS)
             wait = next(waits)
             while True:
                 await asyncio.sleep(wait)
@@ -135,7 +135,7 @@ class Keeper:
                         self._asked.set()  # the new lease is to know all
                         if await self._listen(again, tasks):
                             return
-                    waits = itertools.chain(AGAIN_SECONDS, itertools.repeat(AGAIN_SECONDS[-1]))
+                    waits = _repeating_the_last(AGAIN_SECONDS)
                     wait = next(waits)
                 except NotRunningError:
                     wait = next(waits)
@@ -188,6 +188,10 @@ class Keeper:
         if self._socket is not None:
             with contextlib.suppress(ConnectionError, RuntimeError):  # it is being lost
                 await self._socket.send_str(json.dumps(message))
+
+
+def _repeating_the_last(waits: Sequence[float]) -> Iterator[float]:
+    return itertools.chain(waits, itertools.repeat(waits[-1]))
 
 
 _ANSWERS: Final[Mapping[str, Mapping[str, type]]] = {

@@ -113,9 +113,27 @@ class ProcessTree:
         except (psutil.Error, OSError):
             return False
 
-    async def any_ended(self, pids: Iterable[int]) -> None:
+    @staticmethod
+    async def any_ended(pids: Iterable[int]) -> None:
         """Return when any of these processes has ended."""
-        await _any_ended(pids)
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        descriptors: list[int] = []
+        wanted = tuple(pids)
+        try:
+            for pid in wanted:
+                descriptors.append(os.pidfd_open(pid))
+                loop.add_reader(descriptors[-1], ended.set)
+            await ended.wait()
+        except ProcessLookupError:
+            return
+        except OSError:  # no such system call (an old kernel, gVisor), or too many descriptors
+            while all(psutil.pid_exists(pid) for pid in wanted):  # noqa: ASYNC110 - no event to wait for
+                await asyncio.sleep(_WATCH_SECONDS)
+        finally:
+            for descriptor in descriptors:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every process of the app."""
@@ -130,25 +148,3 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-async def _any_ended(pids: Iterable[int]) -> None:
-    """Return when any of the processes has ended."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    descriptors: list[int] = []
-    wanted = tuple(pids)
-    try:
-        for pid in wanted:
-            descriptors.append(os.pidfd_open(pid))
-            loop.add_reader(descriptors[-1], ended.set)
-        await ended.wait()
-    except ProcessLookupError:
-        return
-    except OSError:  # no such system call (an old kernel, gVisor), or too many descriptors
-        while all(psutil.pid_exists(pid) for pid in wanted):  # noqa: ASYNC110 - no event to wait for
-            await asyncio.sleep(_WATCH_SECONDS)
-    finally:
-        for descriptor in descriptors:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
