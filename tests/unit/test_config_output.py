@@ -17,6 +17,7 @@ from vizproxy.config.model import SECTIONS, Setting
 from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind
 from vizproxy.config.reference import markdown
 from vizproxy.config.rules import RULES
+from vizproxy.config.tables import TileKind
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -25,7 +26,7 @@ from vizproxy.config.texts import (
     PathKind,
     ProgramKind,
 )
-from vizproxy.config.values import Address
+from vizproxy.config.values import Address, Tile
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
 NAME = TEXT.filter(lambda text: "/" not in text and not any(map(str.isspace, text)))
@@ -58,6 +59,10 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
         case ProgramKind():
             return NAME | NAME.map(lambda name: f"/usr/bin/{name}")
+        case TileKind():
+            command = st.lists(NAME, min_size=1, max_size=3).map(tuple)
+            icon = st.none() | values(PathKind())
+            return st.builds(Tile, NAME, command, icon)
         case PathKind():
             return TEXT.map(lambda text: Path("/", text)).filter(
                 lambda path: str(path) == str(path).strip()

@@ -19,6 +19,7 @@ from vizproxy.config.model import (
     Config,
     Display,
     Http,
+    Jupyter,
     Log,
     Programs,
     Runtime,
@@ -28,13 +29,26 @@ from vizproxy.config.model import (
     Web,
 )
 from vizproxy.config.render import to_toml
-from vizproxy.config.values import Address, GpuDriver, LogFormat, LogLevel, OverUse, Plan, Size
+from vizproxy.config.values import (
+    Activity,
+    Address,
+    GpuDriver,
+    JupyterStart,
+    LogFormat,
+    LogLevel,
+    OverUse,
+    Plan,
+    Size,
+    Tile,
+    VirtualGLFor,
+)
 
 __all__ = [
     "APP_FRAMEBUFFER",
     "CONFIG_VARIABLE",
     "MIN_SIZE",
     "SETTINGS",
+    "Activity",
     "Address",
     "Broker",
     "Config",
@@ -42,6 +56,8 @@ __all__ = [
     "GpuDriver",
     "Http",
     "InvalidConfigError",
+    "Jupyter",
+    "JupyterStart",
     "LoadedConfig",
     "Log",
     "LogFormat",
@@ -54,7 +70,9 @@ __all__ = [
     "Setting",
     "Size",
     "Supervision",
+    "Tile",
     "Viewer",
+    "VirtualGLFor",
     "Web",
     "load",
     "to_toml",

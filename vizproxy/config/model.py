@@ -26,6 +26,7 @@ from vizproxy.config.numbers import (
     IntKind,
     SizeKind,
 )
+from vizproxy.config.tables import TileKind
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -34,7 +35,19 @@ from vizproxy.config.texts import (
     PathKind,
     ProgramKind,
 )
-from vizproxy.config.values import Address, GpuDriver, LogFormat, LogLevel, OverUse, Plan, Size
+from vizproxy.config.values import (
+    Activity,
+    Address,
+    GpuDriver,
+    JupyterStart,
+    LogFormat,
+    LogLevel,
+    OverUse,
+    Plan,
+    Size,
+    Tile,
+    VirtualGLFor,
+)
 
 T = TypeVar("T")
 
@@ -216,6 +229,12 @@ class Broker:
     close_timeout: float = setting(
         _DURATION, 5.0, "Time that an app has to close a window, or to end, before it is killed."
     )
+    activity: Activity = setting(
+        ChoiceKind(Activity),
+        Activity.INPUT,
+        "What counts as activity besides input: input is nothing else, gpu an app that is drawn on "
+        "a busy GPU, always an app that is there. An app may choose otherwise.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +255,12 @@ class Viewer:
         16 * _MIB,
         "Most data that waits for a slow viewer; beyond it, the viewer holds up the others.",
     )
+    idle_timeout: float = setting(
+        DurationKind(1.0, 30 * 24 * 3600.0),
+        30 * 60.0,
+        "Time without activity after which viewers are paused, until a click; a hub's proxy takes "
+        "what any connection carries for activity.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +269,27 @@ class Web:
 
     novnc_dir: Path | None = setting(
         _OPTIONAL_PATH, None, "Directory of a noVNC to serve; unset, it is the packaged one."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Jupyter:
+    """What vizproxy does within a Jupyter server; read there, not by the daemon."""
+
+    start: JupyterStart = setting(
+        ChoiceKind(JupyterStart),
+        JupyterStart.SERVER,
+        "When a desktop of the server's own is started, if there is no sidecar: with the server, so "
+        "that terminals and notebooks find it, or when its tile is first used.",
+    )
+    virtualgl: VirtualGLFor = setting(
+        ChoiceKind(VirtualGLFor),
+        VirtualGLFor.TERMINALS,
+        "Whose programs draw through VirtualGL where the plan has it, even without `vizproxy run`: "
+        "nobody's, those of terminals, or those of notebooks, too.",
+    )
+    tile: tuple[Tile, ...] = setting(
+        ListKind(TileKind()), (), "Programs with tiles of their own, as [[jupyter.tile]] tables."
     )
 
 
@@ -274,6 +320,7 @@ class Config:
     broker: Broker = field(default_factory=Broker)
     viewer: Viewer = field(default_factory=Viewer)
     web: Web = field(default_factory=Web)
+    jupyter: Jupyter = field(default_factory=Jupyter)
     log: Log = field(default_factory=Log)
 
     @property

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "VIZPROXY_"
 
-RESERVED_VARIABLES: Final = frozenset({"VIZPROXY_CONFIG", "VIZPROXY_SOCKET", "VIZPROXY_APP"})
-"""Variables that are no settings: the configuration file's name, the socket for clients, and the mark
-that `vizproxy run` gives the processes of an app."""
+RESERVED_VARIABLES: Final = frozenset(
+    {"VIZPROXY_CONFIG", "VIZPROXY_SOCKET", "VIZPROXY_APP", "VIZPROXY_PAGE"}
+)
+"""Variables that are no settings: the configuration file's name, the socket for clients, the mark that
+`vizproxy run` gives the processes of an app, and where a Jupyter server shows the desktop."""
 
 # Kubernetes describes every Service of a namespace to every pod in variables that are named after
 # the Service. One that is called "vizproxy" or "vizproxy-…" thus makes variables that look like

@@ -198,6 +198,15 @@ def duration_text(seconds: float) -> str:
     return repr(float(seconds))
 
 
+def duration_words(seconds: float) -> str:
+    """Write seconds as people say it: ``30 minutes``, ``1 hour``, ``90 seconds``."""
+    for word, scale in (("hour", 3600), ("minute", 60)):
+        count, rest = divmod(seconds, scale)
+        if count and not rest:
+            return f"{count:.0f} {word}{'' if count == 1 else 's'}"
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
+
+
 def bytes_text(count: int) -> str:
     """Write a number of bytes with the largest binary unit that leaves no fraction."""
     unit = next(unit for unit, scale in _BYTE_UNITS.items() if count % scale == 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,38 @@ class OverUse(StrEnum):
 
     WARN = "warn"
     STOP = "stop"
+
+
+class Activity(StrEnum):
+    """What of an app counts as activity, besides what its people type and click."""
+
+    INPUT = "input"
+    GPU = "gpu"
+    ALWAYS = "always"
+
+
+class JupyterStart(StrEnum):
+    """When a Jupyter server starts its own desktop."""
+
+    SERVER = "server"
+    TILE = "tile"
+
+
+class VirtualGLFor(StrEnum):
+    """Whose programs a Jupyter server sends through VirtualGL, without being told to each time."""
+
+    NEVER = "never"
+    TERMINALS = "terminals"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A program with a tile of its own in JupyterLab's launcher. Without an icon it gets ours."""
+
+    name: str
+    command: tuple[str, ...]
+    icon: Path | None = None
 
 
 class LogFormat(StrEnum):
