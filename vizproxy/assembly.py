@@ -14,6 +14,7 @@ from vizproxy.broker.broker import Broker
 from vizproxy.broker.broker import Policy as BrokerPolicy
 from vizproxy.broker.leases import Limits as BrokerLimits
 from vizproxy.broker.leases import limits_for
+from vizproxy.broker.menu import Menu
 from vizproxy.broker.windows import Windows
 from vizproxy.changes import Changes
 from vizproxy.config import Config
@@ -22,6 +23,7 @@ from vizproxy.display import facts, files, plan
 from vizproxy.display.components import DisplayAddress, Stack
 from vizproxy.display.gpu import GpuFramebuffer, GpuMeter
 from vizproxy.gateway.access import Gatekeeper
+from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway, Limits
 from vizproxy.runtime import Layout
 from vizproxy.x11.observer import Observer
@@ -108,7 +110,8 @@ def assemble(given: Given) -> Parts:
     address = DisplayAddress(config.display.number)
     address_3d = DisplayAddress() if given.found.plan.gpu_template is not None else None
     screen = _screen(config, session, changes)
-    gateway = _gateway(config, layout, screen, changes)
+    idleness = Idleness()
+    gateway = _gateway(config, layout, screen, idleness, changes)
     # The broker is made last: it needs those who tell it of changes.
     observer = Observer(session, changed=lambda: broker.scene_changed())  # noqa: PLW0108
     meter = GpuMeter(given.gpu, lambda: broker.scene_changed())  # noqa: PLW0108
@@ -122,6 +125,7 @@ def assemble(given: Given) -> Parts:
         screen=screen,
         viewers=lambda: gateway.count,
         apps=lambda: broker.snapshot(),  # noqa: PLW0108
+        last_activity=lambda: idleness.last,
         listening=given.listening,
         log_lines_lost=given.log_lines_lost,
     )
@@ -153,7 +157,8 @@ def assemble(given: Given) -> Parts:
             gateway=gateway,
             broker=broker,
             windows=windows,
-            app_changes=app_changes,
+            idleness=idleness,
+            changes=(changes, app_changes),
         ),
     )
 
@@ -187,9 +192,11 @@ def _services(
     gateway: Gateway,
     broker: Broker,
     windows: Windows,
-    app_changes: Changes,
+    idleness: Idleness,
+    changes: tuple[Changes, Changes],
 ) -> Services:
     origins = given.config.http.allowed_origins
+    status_changes, app_changes = changes
     return Services(
         desktop=desktop,
         screen=screen,
@@ -197,6 +204,9 @@ def _services(
         gatekeeper=Gatekeeper(given.token, allowed_origins=origins),
         broker=broker,
         windows=windows,
+        menu=Menu(broker.snapshot, app_changes),
+        idleness=idleness,
+        changes=status_changes,
         app_changes=app_changes,
         sockets=OpenSockets(),
         web=given.found.web,
@@ -209,12 +219,15 @@ def _screen(config: Config, session: XSession, changes: Changes) -> Screen:
     return Screen(session, bound=bound, dpi=config.display.dpi, changed=changes.bump)
 
 
-def _gateway(config: Config, layout: Layout, screen: Screen, changes: Changes) -> Gateway:
+def _gateway(
+    config: Config, layout: Layout, screen: Screen, idleness: Idleness, changes: Changes
+) -> Gateway:
     return Gateway(
         rfb=layout.x11vnc_socket,
         websockify=layout.websockify_socket,
         limits=Limits(*(getattr(config.viewer, f.name) for f in fields(Limits))),
         screen_size=screen.sides,
+        idleness=idleness,
         changed=changes.bump,
     )
 

@@ -18,6 +18,7 @@ from typing import Any, Final, TextIO
 from vizproxy import __version__, logs, runtime
 from vizproxy.api.app import make_app
 from vizproxy.assembly import Found, Given, Parts, assemble, look_around
+from vizproxy.broker import busy
 from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
 from vizproxy.display import files
@@ -112,6 +113,7 @@ class Daemon:
                     self._in_background("watch the desktop", parts.observer.watch()),
                     self._in_background("watch the GPU", parts.meter.watch()),
                     self._in_background("broker", parts.broker.run()),
+                    self._in_background("busy apps", self._watch_busy_apps(parts)),
                     self._in_background("status", parts.desktop.follow(parts.services.app_changes)),
                     self._supervised(parts),
                 ):
@@ -124,6 +126,11 @@ class Daemon:
             for address in parts.addresses:
                 if address.number is not None:
                     files.remove_dead_display(address.number)
+
+    async def _watch_busy_apps(self, parts: Parts) -> None:
+        default = self._config.broker.activity
+        used = parts.services.idleness.used
+        await busy.watch(parts.broker.snapshot, default, lambda: parts.meter.percent, used)
 
     @contextlib.asynccontextmanager
     async def _supervised(self, parts: Parts) -> AsyncIterator[None]:

@@ -28,7 +28,7 @@ class RunningDesktop:
     """Answers what handlers ask of the desktop.
 
     ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``, ``apps``,
-    ``listening`` and ``log_lines_lost`` are asked for at every status.
+    ``last_activity``, ``listening`` and ``log_lines_lost`` are asked for at every status.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class RunningDesktop:
         screen: Screen,
         viewers: Callable[[], int],
         apps: Callable[[], Snapshot],
+        last_activity: Callable[[], float | None],
         listening: Callable[[], Sequence[str]],
         log_lines_lost: Callable[[], int],
     ) -> None:
@@ -55,6 +56,7 @@ class RunningDesktop:
         self._screen = screen
         self._viewers = viewers
         self._apps = apps
+        self._last_activity = last_activity
         self._listening = listening
         self._log_lines_lost = log_lines_lost
         self._supervisor: Supervisor | None = None
@@ -106,6 +108,7 @@ class RunningDesktop:
             components=components,
             environment=self._environment(),
             runtime_dir=str(self._layout.root),
+            last_activity=self._last_activity(),
             listening=tuple(self._listening()),
             log_lines_lost=self._log_lines_lost(),
         )
@@ -200,6 +203,16 @@ class RunningDesktop:
             why = "the X server has not started yet"
             raise NotReadyError("tell the environment", why, "again in a moment")
         return environment.for_app(plan, displays)
+
+    def environment(self) -> AppEnvironment | None:
+        """What an app needs in its environment to be drawn as the desktop is; None: not known yet."""
+        displays = self._displays()
+        if displays is None:
+            return None
+        try:
+            return environment.for_app(self._plan.name, displays)
+        except NotReadyError:  # the 3D server is down: until it is back, in software
+            return environment.for_app(Plan.SOFTWARE, displays)
 
     def _environment(self) -> dict[str, str]:
         """What a program needs in its environment to appear on the desktop."""

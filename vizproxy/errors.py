@@ -186,6 +186,13 @@ class NoSuchAppError(VizproxyError):
     http_status = 404
 
 
+class NoSuchEntryError(VizproxyError):
+    """The menu has no such program."""
+
+    code = "no_such_entry"
+    http_status = 404
+
+
 class DisplayError(VizproxyError):
     """The X server refused a request or its connection was lost."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vizproxy.errors import BusyError, FileSystemError, system_reason
+from vizproxy.errors import BusyError, FileSystemError, VizproxyError, system_reason
 
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
@@ -81,6 +81,11 @@ class Layout:
         return self.root / "xorg3d.log"
 
     @property
+    def failure(self) -> Path:
+        """Why the last daemon could not start, for those who share the directory: message and hint."""
+        return self.root / "failure.txt"
+
+    @property
     def home(self) -> Path:
         """HOME of the children: they have no business in the user's."""
         return self.root / ".vizproxy-home"
@@ -140,6 +145,7 @@ def owned(root: Path) -> Iterator[Layout]:
     try:
         with _locked(layout):
             _clean(layout)
+            layout.failure.unlink(missing_ok=True)
             try:
                 yield layout
             finally:
@@ -179,7 +185,7 @@ def _make_directory(layout: Layout) -> bool:
 def _close_to_others(layout: Layout) -> None:
     root = layout.root
     try:
-        if any(root.iterdir()) and not _former_daemon(layout):
+        if any(path != layout.failure for path in root.iterdir()) and not _former_daemon(layout):
             raise _unfit(root, "others can enter it, and it is in use for something else")
         root.chmod(DIRECTORY_MODE)
     except OSError as error:
@@ -264,6 +270,26 @@ def _clean(layout: Layout) -> None:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
     shutil.rmtree(layout.home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def leaving_word(root: Path | None) -> Iterator[None]:
+    """If this fails, say why in the runtime directory, where others look who cannot see our output.
+
+    Nothing is written where there is no directory, or it is somebody else's, or in use.
+    """
+    try:
+        yield
+    except BusyError:
+        raise
+    except VizproxyError as error:
+        with contextlib.suppress(OSError, FileSystemError):
+            if root is not None and root.lstat().st_uid == os.geteuid():
+                plain = str(error) in {error.message, f"{error.message}; try {error.hint}"}
+                lines = (error.message, error.hint) if plain else (str(error), "")
+                text = "".join(f"{' '.join(line.split())}\n" for line in lines)
+                write_private(Layout(root).failure, text.encode())
+        raise
 
 
 def write_private(path: Path, content: bytes) -> None:

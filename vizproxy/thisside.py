@@ -1,12 +1,27 @@
-"""What the daemon tells, as it is true here: in a container that shares some directories with it."""
+"""What is true on this side: in a container that shares some directories with the daemon's."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError
+
+SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
+"""Names the daemon's socket."""
+
+PAGE_VARIABLE: Final = "VIZPROXY_PAGE"
+"""Names the page that shows the desktop, as a path on the Jupyter server that started this process."""
+
+
+def socket_of(loaded: LoadedConfig) -> Path:
+    """The daemon's socket: as configured, else VIZPROXY_SOCKET, else the default place."""
+    told = {"http.socket", "runtime.dir"} & {k for k, v in loaded.sources.items() if v != "default"}
+    variable = os.environ.get(SOCKET_VARIABLE)
+    return Path(variable) if variable and not told else loaded.config.http_socket
 
 
 def on_this_side(environment: Mapping[str, str], socket: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ async def test_the_shape_of_the_status(shared):
     status = await shared.status()
     assert set(status) == {
         *("version", "revision", "state", "summary", "picture", "plan", "display", "viewers"),
-        *("apps", "framebuffer", "warnings"),
+        *("apps", "framebuffer", "warnings", "last_activity"),
         *("components", "environment", "runtime_dir", "listening", "log_lines_lost"),
     }
     assert (status["state"], status["summary"]) == ("ready", "the desktop is ready")

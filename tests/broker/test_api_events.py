@@ -47,7 +47,7 @@ class Reader:
                     del known[name]
                 known |= {item["id"]: item for item in part.get("changed", ())}
         else:
-            assert set(message) == {"type", "apps", "windows", "framebuffer", "notices"}
+            assert set(message) == {"type", "apps", "windows", "framebuffer", "notices", "menu"}
             self.apps = {app["id"]: app for app in message["apps"]}
             self.windows = {window["id"]: window for window in message["windows"]}
         self.messages += 1

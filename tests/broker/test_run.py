@@ -126,7 +126,8 @@ async def test_odd_scripts_are_run_or_refused_as_by_env(desk, tmp_path):
     detached = await desk.run("run", "--detach", *argv[1])
     assert detached.code == 0
     notice = await desk.notice("failed", detached.out.strip())
-    assert notice["text"].endswith(f"status 4: {argv[1][0]}: an argument")
+    assert notice["text"].endswith("exited with status 4")
+    assert notice["output"] == [f"{argv[1][0]}: an argument"]
     refused = await desk.run("run", "--detach", *argv[0])
     assert "what its first line names is not there" in refused.sentence()
 
@@ -268,7 +269,8 @@ async def test_why_a_detached_app_failed_is_told(desk):
     notice = await desk.notice("failed", ended.out.strip())
     assert notice["app"] == ended.out.strip()
     assert notice["level"] == "error"
-    assert notice["text"] == f"{ended.out.strip()} exited with status 3: the  [1mcause [0m"
+    assert notice["text"] == f"{ended.out.strip()} exited with status 3"
+    assert notice["output"] == [*map(str, range(82, 101)), "the  [1mcause [0m"]
 
 
 @pytest.mark.slow

@@ -11,10 +11,10 @@ import pytest
 from tests.unit.configuring import config
 from vizproxy.cli import apps, run
 from vizproxy.cli.run import Wanted
-from vizproxy.cli.where import socket_of
 from vizproxy.config import LoadedConfig, Plan
 from vizproxy.errors import InvalidRequestError
 from vizproxy.runner.order import Order
+from vizproxy.thisside import socket_of
 
 MIB = 1024**2
 BUDGET = {"total": 2048 * MIB, "granted": 640 * MIB, "used": 701 * MIB, "apps": 3, "max_apps": 16}
@@ -101,7 +101,14 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 # --------------------------------------------------------------------------------- vizproxy run
 
-PLAIN = Wanted(command=("glxgears", "-info"), name=None, framebuffer=None, plan=None, detach=True)
+PLAIN = Wanted(
+    command=("glxgears", "-info"),
+    name=None,
+    framebuffer=None,
+    plan=None,
+    activity=None,
+    detach=True,
+)
 
 
 class Runner:

@@ -10,7 +10,12 @@ import pynvml
 import pytest
 
 from vizproxy.display import gpu
-from vizproxy.display.gpu import GpuFramebuffer, GpuMeter, read_framebuffer
+from vizproxy.display.gpu import (
+    GpuFramebuffer,
+    GpuMeter,
+    read_framebuffer,
+    read_utilisation,
+)
 
 
 @dataclass
@@ -26,10 +31,17 @@ class Process:
 
 
 @dataclass
+class Rates:
+    gpu: int
+    memory: int = 0
+
+
+@dataclass
 class Gpu:
     memory: Memory
     drawing: list[Process] = field(default_factory=list)
     computing: list[Process] = field(default_factory=list)
+    percent: int = 0
 
 
 class FakeNvml:
@@ -68,6 +80,10 @@ class FakeNvml:
         self._fail("computing", handle)
         return self.gpus[handle].computing
 
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Rates:  # noqa: N802
+        self._fail("rates", handle)
+        return Rates(self.gpus[handle].percent)
+
 
 ONE = Gpu(Memory(8000, 900), [Process(10, 100), Process(11, 200)], [Process(12, 300)])
 TWO = Gpu(Memory(4000, 50), [Process(10, 7)])
@@ -102,6 +118,20 @@ def test_amounts_that_are_kept_secret() -> None:
 
 def test_without_a_gpu() -> None:
     assert read_framebuffer(FakeNvml([])) is None
+
+
+def test_the_busiest_gpu_tells_the_utilisation() -> None:
+    idle, busy = Gpu(Memory(1, 1), percent=3), Gpu(Memory(1, 1), percent=80)
+    assert read_utilisation(FakeNvml([idle, busy, idle])) == 80
+    assert read_utilisation(FakeNvml([idle])) == 3
+    assert read_utilisation(FakeNvml([])) == 0
+
+
+def test_a_gpu_that_tells_no_utilisation() -> None:
+    busy = Gpu(Memory(1, 1), percent=80)
+    assert read_utilisation(FakeNvml([busy], ["rates"])) == 0
+    assert read_utilisation(FakeNvml([busy, busy], [("rates", 1)])) == 80
+    assert read_utilisation(FakeNvml([busy], ["count"])) == 0
 
 
 @pytest.mark.parametrize("call", ["init", "count", "handle", "memory"])
@@ -155,13 +185,14 @@ async def test_the_meter_tells_of_what_differs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(gpu, "READ_SECONDS", 0)
     changes: list[GpuFramebuffer | None] = []
     readings = Readings(FIRST, None, SECOND, SECOND, FIRST, None)
-    meter = GpuMeter(FIRST, lambda: changes.append(meter.reading), readings)
+    meter = GpuMeter(FIRST, lambda: changes.append(meter.reading), readings, lambda: 42)
     watching = asyncio.create_task(meter.watch())
     await readings.read.wait()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert changes == [SECOND, FIRST]
     assert meter.reading == FIRST, "a driver that says nothing for once"
+    assert meter.percent == 42
 
 
 async def test_without_a_gpu_there_is_nothing_to_watch() -> None:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vizproxy.api.lease import MAX_MESSAGE_BYTES, MAX_PIDS, _object, _pids, _text, parse_request
+from vizproxy.api.lease import MAX_MESSAGE_BYTES, MAX_PIDS, _pids, parse_request
+from vizproxy.api.messages import Reader
 from vizproxy.broker.leases import MAX_NAME_CHARS, Wish
-from vizproxy.config import Plan
+from vizproxy.config import Activity, Plan
 from vizproxy.errors import InvalidRequestError
+
+READER = Reader("hold a lease")
 
 REQUEST: dict[str, Any] = {
     "type": "request",
@@ -38,6 +41,11 @@ def test_a_request() -> None:
 def test_a_request_that_leaves_the_plan_to_the_daemon(plan: str | None) -> None:
     wish, _ = parse_request(REQUEST | {"plan": plan, "framebuffer": None, "virtualgl": False})
     assert (wish.plan, wish.framebuffer, wish.virtualgl) == (None, None, False)
+
+
+def test_a_request_of_an_app_that_counts_as_activity() -> None:
+    wish, _ = parse_request(REQUEST | {"activity": "gpu"})
+    assert wish.activity is Activity.GPU
 
 
 def test_a_request_of_a_version_that_knows_less() -> None:
@@ -75,6 +83,9 @@ def test_a_request_of_a_version_that_knows_less() -> None:
         {"plan": {}},
         {"plan": 1},
         {"plan": False},
+        {"activity": "sometimes"},
+        {"activity": 1},
+        {"activity": ["gpu"]},
         {"pids": None},
         {"pids": {}},
         {"pids": "12"},
@@ -131,7 +142,7 @@ def test_any_report_is_taken_or_refused(pids: object, reason: object) -> None:
     told = {"pids": pids, "reason": reason}
     try:
         assert all(isinstance(pid, int) for pid in _pids(told))
-        assert _text(told, "reason", 9).isprintable()
+        assert READER.text(told, "reason", 9).isprintable()
     except InvalidRequestError:
         pass
 
@@ -143,13 +154,13 @@ def test_any_report_is_taken_or_refused(pids: object, reason: object) -> None:
 )
 def test_what_is_no_json_object(text: str) -> None:
     with pytest.raises(InvalidRequestError):
-        _object(text)
+        READER.json_object(text)
 
 
 @given(st.text() | ANYTHING.map(json.dumps))
 def test_any_text_is_an_object_or_refused(text: str) -> None:
     try:
-        assert isinstance(_object(text), dict)
+        assert isinstance(READER.json_object(text), dict)
     except InvalidRequestError:
         pass
 
@@ -158,4 +169,4 @@ def test_the_longest_report_that_is_allowed_fits_into_a_message() -> None:
     most = {"type": "pids", "pids": [2**22 - n for n in range(MAX_PIDS)], "root_alive": True}
     text = json.dumps(most)
     assert len(text) < MAX_MESSAGE_BYTES
-    assert len(_pids(_object(text))) == MAX_PIDS
+    assert len(_pids(READER.json_object(text))) == MAX_PIDS

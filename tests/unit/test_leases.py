@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from tests.unit.broking import LIMITS, MIB, lease, ledger, wish
+from vizproxy.amounts import amount_text
 from vizproxy.broker.leases import (
     NOTHING,
     Ledger,
     Limits,
     Standing,
     Use,
-    amount_text,
     app_id,
     grant_for,
     limits_for,

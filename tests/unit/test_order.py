@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vizproxy.config import Plan
+from vizproxy.config import Activity, Plan
 from vizproxy.errors import (
     FileSystemError,
     InvalidRequestError,
@@ -52,7 +52,9 @@ def granted(xauthority: Path, **changed: Any) -> dict[str, Any]:
 
 
 def test_the_request(runtime: Path) -> None:
-    asked = order(runtime, "/opt/voreen/bin/voreen", plan=Plan.EGL, framebuffer=5)
+    asked = order(
+        runtime, "/opt/voreen/bin/voreen", plan=Plan.EGL, activity=Activity.GPU, framebuffer=5
+    )
     request = asked.request(frozenset({9, 3}))
     assert request == {
         "type": "request",
@@ -60,6 +62,7 @@ def test_the_request(runtime: Path) -> None:
         "program": "voreen",
         "framebuffer": 5,
         "plan": "egl",
+        "activity": "gpu",
         "virtualgl": request["virtualgl"],
         "machine": socket.gethostname(),
         "pid_namespace": str(Path("/proc/self/ns/pid").readlink()),

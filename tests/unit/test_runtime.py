@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from vizproxy.errors import BusyError, FileSystemError
-from vizproxy.runtime import MAX_SOCKET_PATH_BYTES, Layout, check_socket_path, owned, write_private
+from vizproxy.runtime import (
+    MAX_SOCKET_PATH_BYTES,
+    Layout,
+    check_socket_path,
+    leaving_word,
+    owned,
+    write_private,
+)
 
 NOBODY = 65534
 
@@ -226,3 +233,26 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(FileSystemError, match=f"cannot write {file}: "):
             write_private(file, b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_why_it_failed_is_left_where_others_look_and_gone_with_the_next_start(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o777)  # as volumes are made
+    error = FileSystemError("start", "a reason\nof two lines", "something else")
+    with pytest.raises(FileSystemError), leaving_word(tmp_path):
+        raise error
+    word = Layout(tmp_path).failure
+    assert word.read_text() == "cannot start: a reason of two lines\nsomething else\n"
+    assert mode(word) == 0o600
+    with owned(tmp_path):
+        assert not word.exists()
+
+
+def test_no_word_is_left_beside_another_daemon_or_in_no_directory(tmp_path: Path) -> None:
+    with owned(tmp_path), pytest.raises(BusyError), leaving_word(tmp_path), owned(tmp_path):
+        pass
+    for place in (None, tmp_path / "none"):
+        with pytest.raises(FileSystemError), leaving_word(place):
+            raise FileSystemError("start", "a reason", "")
+    assert list(tmp_path.iterdir()) == []

@@ -152,6 +152,7 @@ def status(
         components=tuple(components),
         environment={"DISPLAY": ":5"},
         runtime_dir="/run/x",
+        last_activity=1763913600.5,
         listening=("http://127.0.0.1:1/",),
         log_lines_lost=0,
     )

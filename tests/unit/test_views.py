@@ -48,6 +48,11 @@ WINDOW = OwnedWindow(
 )
 NOTICE = Notice(5, 1763913600.12345, Level.WARNING, "over_use", "voreen-1", "a text")
 EMPTY = Snapshot((), (), LIMITS, 0, 0, 0, None, (), Tally(0, {}, 0))
+MENU = {"revision": 1, "entries": 4}
+
+
+def moment_of(snapshot: Snapshot, *, with_output: bool = True) -> Told:
+    return told(snapshot, MENU, with_output=with_output)
 
 
 def test_an_app() -> None:
@@ -57,6 +62,7 @@ def test_an_app() -> None:
         "leased": True,
         "state": "running",
         "plan": "virtualgl",
+        "activity": None,
         "program": "voreen",
         "started": 1763913600.123,
         "pids": [42, 43],
@@ -107,25 +113,27 @@ def test_the_budget() -> None:
 
 
 def test_a_notice() -> None:
-    assert notice_json(NOTICE, with_detail=False) == {
+    assert notice_json(NOTICE, with_output=False) == {
         "id": 5,
         "time": 1763913600.123,
         "level": "warning",
         "kind": "over_use",
         "app": "voreen-1",
         "text": "a text",
+        "output": [],
     }
 
 
 def test_the_first_message_is_everything() -> None:
     now = replace(EMPTY, apps=(LEASED, ADOPTED), windows=(WINDOW,), notices=(NOTICE,))
-    message = first_message(told(now))
+    message = first_message(moment_of(now))
     assert message == {
         "type": "snapshot",
         "apps": [app_json(LEASED), app_json(ADOPTED)],
         "windows": [window_json(WINDOW)],
         "framebuffer": framebuffer_json(now),
-        "notices": [notice_json(NOTICE, with_detail=True)],
+        "notices": [notice_json(NOTICE, with_output=True)],
+        "menu": MENU,
     }
     assert json.loads(json.dumps(message)) == message
 
@@ -133,24 +141,26 @@ def test_the_first_message_is_everything() -> None:
 def test_a_delta_has_whole_objects_and_only_what_differs() -> None:
     before = replace(EMPTY, apps=(LEASED, ADOPTED), windows=(WINDOW,))
     moved = replace(WINDOW, window=replace(WINDOW.window, geometry=Geometry(0, 0, 1, 1)))
-    assert delta(told(before), told(before)) is None
-    assert delta(told(before), told(replace(before, windows=(moved,)))) == {
+    assert delta(moment_of(before), moment_of(before)) is None
+    assert delta(moment_of(before), moment_of(replace(before, windows=(moved,)))) == {
         "type": "delta",
         "windows": {"changed": [window_json(moved)], "removed": []},
     }
-    assert delta(told(before), told(replace(before, notices=(NOTICE,)))) == {
+    assert delta(moment_of(before), moment_of(replace(before, notices=(NOTICE,)))) == {
         "type": "delta",
-        "notices": [notice_json(NOTICE, with_detail=True)],
+        "notices": [notice_json(NOTICE, with_output=True)],
     }
     stopping = replace(LEASED, state=AppState.STOPPING)
     after = replace(before, apps=(stopping,))
-    assert delta(told(before), told(after)) == {
+    assert delta(moment_of(before), moment_of(after)) == {
         "type": "delta",
         "apps": {"changed": [app_json(stopping)], "removed": ["xclock-2"]},
         "framebuffer": framebuffer_json(after),
     }
+    fuller = {"revision": 2, "entries": 5}
+    assert delta(told(before, MENU), told(before, fuller)) == {"type": "delta", "menu": fuller}
     # what is counted for metrics is no reader's business
-    assert delta(told(before), told(replace(before, tally=Tally(1, {}, 0)))) is None
+    assert delta(moment_of(before), moment_of(replace(before, tally=Tally(1, {}, 0)))) is None
 
 
 # ---------------------------------------------------------------------- any course of events
@@ -208,7 +218,7 @@ def applied(state: dict[str, Any], message: dict[str, Any]) -> None:
 @settings(deadline=None)
 @given(courses())
 def test_deltas_in_order_always_lead_to_the_last_state(course: list[Snapshot]) -> None:
-    before: Told = told(course[0])
+    before: Told = moment_of(course[0])
     first = first_message(before)
     state: dict[str, Any] = {
         "apps": {app["id"]: app for app in first["apps"]},
@@ -217,7 +227,7 @@ def test_deltas_in_order_always_lead_to_the_last_state(course: list[Snapshot]) -
         "notices": list(first["notices"]),
     }
     for moment in course[1:]:
-        now = told(moment)
+        now = moment_of(moment)
         message = delta(before, now)
         assert (message is None) == (now == before)
         applied(state, message or {})
@@ -232,8 +242,8 @@ def test_deltas_in_order_always_lead_to_the_last_state(course: list[Snapshot]) -
 
 
 def test_what_an_app_said_is_for_its_user_alone() -> None:
-    said = replace(NOTICE, text="a-1 exited with status 1", detail="token=hunter2")
-    assert notice_json(said, with_detail=True)["text"].endswith("status 1: token=hunter2")
-    assert "hunter2" not in str(notice_json(said, with_detail=False))
+    said = replace(NOTICE, text="a-1 exited with status 1", output=("token=hunter2",))
+    assert notice_json(said, with_output=True)["output"] == ["token=hunter2"]
+    assert "hunter2" not in str(notice_json(said, with_output=False))
     mute = replace(EMPTY, notices=(said,))
-    assert "hunter2" not in str(first_message(told(mute, with_detail=False)))
+    assert "hunter2" not in str(first_message(moment_of(mute, with_output=False)))

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from vizproxy.api import apps, events, handlers, lease
+from vizproxy.api import apps, events, handlers, launcher, lease, menu
 from vizproxy.api.errors import add_headers, report_errors
 from vizproxy.api.services import ROLE, SERVICES, Services
 from vizproxy.gateway.access import Role
@@ -20,19 +20,29 @@ from vizproxy.gateway.access import Role
 MAX_BODY_BYTES: Final = 64 * 1024
 
 
+Handled = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One address of the API.
 
     ``acts`` marks a request that changes something or speaks for the user: it must come from the
-    desktop's own page, or from no page.
+    desktop's own page, or from no page. ``by_hand`` marks one that only a person's deed causes, which
+    counts as use of the desktop.
     """
 
     method: str
     path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    handler: Handled
     needs: Role
     acts: bool = False
+    by_hand: bool = False
+
+
+def _deed(method: str, path: str, handler: Handled) -> Route:
+    """What a person does to apps and windows."""
+    return Route(method, path, handler, Role.CONTROL, acts=True, by_hand=True)
 
 
 ROUTES: Final = (
@@ -46,14 +56,18 @@ ROUTES: Final = (
     Route("POST", "/api/v1/components/{name}/retry", handlers.retry, Role.CONTROL, acts=True),
     Route("GET", "/api/v1/apps", apps.list_apps, Role.VIEW),
     Route("GET", "/api/v1/apps/{id}", apps.get_app, Role.VIEW),
-    Route("DELETE", "/api/v1/apps/{id}", apps.stop_app, Role.CONTROL, acts=True),
-    Route("POST", "/api/v1/apps/{id}/raise", apps.raise_app, Role.CONTROL, acts=True),
+    _deed("DELETE", "/api/v1/apps/{id}", apps.stop_app),
+    _deed("POST", "/api/v1/apps/{id}/raise", apps.raise_app),
     Route("GET", "/api/v1/windows", apps.list_windows, Role.VIEW),
-    Route("POST", "/api/v1/windows/tile", apps.tile_windows, Role.CONTROL, acts=True),
-    Route("POST", "/api/v1/windows/{id}/close", apps.close_window, Role.CONTROL, acts=True),
-    Route("POST", "/api/v1/windows/{id}/{action}", apps.act_on_window, Role.CONTROL, acts=True),
+    _deed("POST", "/api/v1/windows/tile", apps.tile_windows),
+    _deed("POST", "/api/v1/windows/{id}/close", apps.close_window),
+    _deed("POST", "/api/v1/windows/{id}/{action}", apps.act_on_window),
+    Route("GET", "/api/v1/menu", menu.get_menu, Role.VIEW),
+    Route("GET", "/api/v1/menu/{id}/icon", menu.get_icon, Role.VIEW),
+    _deed("POST", "/api/v1/menu/{id}/open", menu.open_entry),
     Route("GET", "/api/v1/events", events.events, Role.VIEW, acts=True),
     Route("GET", "/api/v1/lease", lease.lease, Role.CONTROL, acts=True),
+    Route("GET", "/api/v1/launcher", launcher.launcher, Role.CONTROL, acts=True),
     Route("GET", "/websockify", handlers.websocket, Role.CONTROL, acts=True),
 )
 
@@ -100,6 +114,8 @@ def _guarded(route: Route) -> Handler:
             bearer=_bearer(request),
         )
         gatekeeper.check_role(route.needs, role)
+        if route.by_hand:
+            request.app[SERVICES].idleness.used()
         request[ROLE] = role
         return await route.handler(request)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from vizproxy.api.requests import check_websocket
-from vizproxy.api.services import ROLE, SERVICES
+from vizproxy.api.services import ROLE, SERVICES, Services
 from vizproxy.api.views import app_json, framebuffer_json, notice_json, window_json
 from vizproxy.broker.snapshot import Snapshot
 from vizproxy.gateway.access import Role
@@ -37,19 +37,21 @@ class Told:
     windows: Mapping[str, dict[str, Any]]
     framebuffer: dict[str, Any]
     notices: Mapping[int, dict[str, Any]]
+    menu: dict[str, Any]
 
 
-def told(snapshot: Snapshot, *, with_detail: bool = True) -> Told:
-    """Put a snapshot of the broker into the API's words.
+def told(snapshot: Snapshot, menu: dict[str, Any], *, with_output: bool = True) -> Told:
+    """Put a snapshot of the broker, and the menu's revision and size, into the API's words.
 
-    ``with_detail`` tells whether the reader may know what apps have said.
+    ``with_output`` tells whether the reader may know what apps have said.
     """
     windows = [window_json(owned) for owned in snapshot.windows]
     return Told(
         {app.id: app_json(app) for app in snapshot.apps},
         {window["id"]: window for window in windows},
         framebuffer_json(snapshot),
-        {n.number: notice_json(n, with_detail=with_detail) for n in snapshot.notices},
+        {n.number: notice_json(n, with_output=with_output) for n in snapshot.notices},
+        menu,
     )
 
 
@@ -61,6 +63,7 @@ def first_message(now: Told) -> dict[str, Any]:
         "windows": list(now.windows.values()),
         "framebuffer": now.framebuffer,
         "notices": list(now.notices.values()),
+        "menu": now.menu,
     }
 
 
@@ -77,6 +80,8 @@ def delta(before: Told, now: Told) -> dict[str, Any] | None:
             message[key] = {"changed": changed, "removed": removed}
     if now.framebuffer != before.framebuffer:
         message["framebuffer"] = now.framebuffer
+    if now.menu != before.menu:
+        message["menu"] = now.menu
     last = max(before.notices, default=0)
     if fresh := [notice for number, notice in now.notices.items() if number > last]:
         message["notices"] = fresh
@@ -103,8 +108,8 @@ async def events(request: web.Request) -> web.StreamResponse:
 async def _tell(request: web.Request, socket: web.WebSocketResponse) -> None:
     services = request.app[SERVICES]
     changes = services.app_changes
-    with_detail = request[ROLE] >= Role.CONTROL
-    before = told(services.broker.snapshot(), with_detail=with_detail)
+    with_output = request[ROLE] >= Role.CONTROL
+    before = _now(services, with_output=with_output)
     revision = changes.revision
     message: dict[str, Any] | None = first_message(before)
     try:
@@ -115,12 +120,17 @@ async def _tell(request: web.Request, socket: web.WebSocketResponse) -> None:
             while changes.revision == revision:
                 await changes.wait()
             revision = changes.revision
-            now = told(services.broker.snapshot(), with_detail=with_detail)
+            now = _now(services, with_output=with_output)
             message, before = delta(before, now), now
     except TimeoutError:
         log.info("a reader of events took nothing for %g s and was dropped", STALL_SECONDS)
     except (ConnectionError, RuntimeError):
         pass  # it has left
+
+
+def _now(services: Services, *, with_output: bool) -> Told:
+    menu = {"revision": services.menu.revision(), "entries": len(services.menu)}
+    return told(services.broker.snapshot(), menu, with_output=with_output)
 
 
 def _hang_up(request: web.Request) -> None:

@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
+from vizproxy.api.messages import Reader
 from vizproxy.api.requests import check_websocket
 from vizproxy.api.services import SERVICES, Services
 from vizproxy.broker.broker import LOOK_SECONDS
 from vizproxy.broker.leases import MAX_NAME_CHARS, Lease, Wish
-from vizproxy.config import Plan
+from vizproxy.config import Activity, Plan
 from vizproxy.errors import InvalidRequestError, VizproxyError
 
 log = logging.getLogger(__name__)
@@ -37,16 +38,18 @@ MAX_PIDS: Final = 4096
 _MAX_PID: Final = 2**22
 _MAX_TEXT: Final = 255
 _MAX_FRAMEBUFFER: Final = 2**50
-_MAX_REASON_CHARS: Final = 500
+_MAX_LINES: Final = 20
+_MAX_LINE_CHARS: Final = 300
+_READER: Final = Reader("grant a lease")
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an app has ended; ``output`` is what it said last, if it failed."""
+    """How an app has ended; ``output`` is what it said last, line by line, if it failed."""
 
     reason: str = "its runner has gone away"
     failed: bool = False
-    output: str = ""
+    output: tuple[str, ...] = ()
 
 
 class Session:
@@ -90,6 +93,8 @@ class Session:
             wish, pids = parse_request(await self._first())
             await self._services.desktop.ready_for_apps(READY_SECONDS)
             lease = await broker.admit(wish, self, pids=pids)
+            if not wish.again:
+                self._services.idleness.used()
             granted = self._granted(lease)
         except VizproxyError as error:
             if lease is not None:
@@ -105,22 +110,23 @@ class Session:
             end = Ending("its runner spoke nonsense")
         finally:
             self._reported.set()
-            broker.end(lease.id, self._released or end.reason, failed=end.failed, detail=end.output)
+            broker.end(lease.id, self._released or end.reason, failed=end.failed, output=end.output)
 
     async def _follow(self, lease: Lease) -> Ending:
         """Take reports until the app's end; return how it ended."""
         async for message in self._socket:
             if message.type is not WSMsgType.TEXT:
                 break
-            told = _object(message.data)
+            told = _READER.json_object(message.data)
             if told.get("type") == "pids":
                 alive = told.get("root_alive") is True
                 self._services.broker.report(lease.id, _pids(told), root_alive=alive)
                 self._reported.set()
                 self._is_deaf = False
             elif told.get("type") == "ended":
-                output = _text(told, "output", _MAX_REASON_CHARS) if told.get("output") else ""
-                reason = _text(told, "reason", _MAX_REASON_CHARS)
+                reason = _READER.text(told, "reason", _MAX_TEXT)
+                told = {"output": [], **told}
+                output = _READER.texts(told, "output", _MAX_LINES, _MAX_LINE_CHARS)
                 return Ending(reason, told.get("failed") is True, output)
         return Ending("the desktop ends") if self._services.sockets.is_ending else Ending()
 
@@ -141,10 +147,10 @@ class Session:
             async with asyncio.timeout(REQUEST_SECONDS):
                 message = await self._socket.receive()
         except TimeoutError:
-            raise _bad("nothing was asked for in time") from None
+            raise _READER.bad("nothing was asked for in time") from None
         if message.type is not WSMsgType.TEXT:
-            raise _bad("the first message is no text")
-        return _object(message.data)
+            raise _READER.bad("the first message is no text")
+        return _READER.json_object(message.data)
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         try:
@@ -180,54 +186,37 @@ def parse_request(told: Mapping[str, Any]) -> tuple[Wish, frozenset[int]]:
         InvalidRequestError: it makes no sense.
     """
     if told.get("type") != "request":
-        raise _bad("the first message is no request")
+        raise _READER.bad("the first message is no request")
     plan, framebuffer = told.get("plan"), told.get("framebuffer")
     if plan is not None and (not isinstance(plan, str) or plan not in set(Plan)):
-        raise _bad("there is no such plan")
+        raise _READER.bad("there is no such plan")
+    activity = told.get("activity")
+    if activity is not None and (not isinstance(activity, str) or activity not in set(Activity)):
+        raise _READER.bad("there is no such 'activity'")
     if framebuffer is not None and not _is_int(framebuffer, 1, _MAX_FRAMEBUFFER):
-        raise _bad("'framebuffer' is no number of bytes")
+        raise _READER.bad("'framebuffer' is no number of bytes")
     wish = Wish(
-        name=_text(told, "name", MAX_NAME_CHARS),
-        program=_text(told, "program", _MAX_TEXT),
+        name=_READER.text(told, "name", MAX_NAME_CHARS),
+        program=_READER.text(told, "program", _MAX_TEXT),
         framebuffer=framebuffer,
         plan=None if plan in {None, Plan.AUTO} else Plan(plan),
-        machine=_text(told, "machine", _MAX_TEXT),
-        pid_namespace=_text(told, "pid_namespace", _MAX_TEXT),
+        machine=_READER.text(told, "machine", _MAX_TEXT),
+        pid_namespace=_READER.text(told, "pid_namespace", _MAX_TEXT),
         virtualgl=told.get("virtualgl") is True,
+        activity=None if activity is None else Activity(activity),
         again=told.get("again") is True,
     )
     return wish, _pids(told)
 
 
-def _object(text: str) -> Mapping[str, Any]:
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _bad("a message is not JSON") from error
-    if not isinstance(told, dict):
-        raise _bad("a message is not a JSON object")
-    return told
-
-
-def _text(told: Mapping[str, Any], key: str, longest: int) -> str:
-    text = told.get(key)
-    if not isinstance(text, str) or not text or len(text) > longest or not text.isprintable():
-        raise _bad(f"{key!r} is not a text of 1 to {longest} printable characters")
-    return text
-
-
 def _pids(told: Mapping[str, Any]) -> frozenset[int]:
     pids = told.get("pids")
     if not isinstance(pids, list) or len(pids) > MAX_PIDS:
-        raise _bad("'pids' is not a list of PIDs")
+        raise _READER.bad("'pids' is not a list of PIDs")
     if not all(_is_int(pid, 1, _MAX_PID) for pid in pids):
-        raise _bad("'pids' has something that is no PID")
+        raise _READER.bad("'pids' has something that is no PID")
     return frozenset(pids)
 
 
 def _is_int(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _bad(why: str) -> InvalidRequestError:
-    return InvalidRequestError("grant a lease", why, "a vizproxy of the daemon's version")

@@ -13,10 +13,12 @@ from vizproxy.api.status import Status
 from vizproxy.broker.broker import Broker
 from vizproxy.broker.environment import AppEnvironment
 from vizproxy.broker.leases import Wish
+from vizproxy.broker.menu import Menu
 from vizproxy.broker.windows import Windows
 from vizproxy.changes import Changes
 from vizproxy.config import Plan
 from vizproxy.gateway.access import Gatekeeper, Role
+from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway
 from vizproxy.x11.screen import Screen
 
@@ -42,6 +44,9 @@ class Desktop(Protocol):
     def environment_for(self, plan: Plan) -> AppEnvironment:
         """What an app needs in its environment to be drawn by a plan."""
 
+    def environment(self) -> AppEnvironment | None:
+        """What an app needs in its environment to be drawn as the desktop is; None: not known yet."""
+
     def downgrade(self, wish: Wish, plan: Plan) -> str:
         """Why an app is drawn by a lesser plan than the desktop's; empty if it isn't."""
 
@@ -50,8 +55,8 @@ class Desktop(Protocol):
 class Services:
     """Everything that handlers need.
 
-    ``app_changes`` counts the changes of apps and windows. ``web`` and ``novnc`` are directories of
-    files to serve.
+    ``changes`` counts the changes of the status, ``app_changes`` those of apps and windows.
+    ``web`` and ``novnc`` are directories of files to serve.
     """
 
     desktop: Desktop
@@ -60,6 +65,9 @@ class Services:
     gatekeeper: Gatekeeper
     broker: Broker
     windows: Windows
+    menu: Menu
+    idleness: Idleness
+    changes: Changes
     app_changes: Changes
     sockets: OpenSockets
     web: Path

@@ -87,6 +87,7 @@ class Status:
     components: tuple[ComponentStatus, ...]
     environment: Mapping[str, str]
     runtime_dir: str
+    last_activity: float | None
     listening: tuple[str, ...]
     log_lines_lost: int
 
@@ -120,6 +121,7 @@ class Status:
             "components": [_component(c) for c in self.components],
             "environment": dict(self.environment),
             "runtime_dir": self.runtime_dir,
+            "last_activity": self.last_activity,
             "listening": list(self.listening),
             "log_lines_lost": self.log_lines_lost,
         }

@@ -15,6 +15,7 @@ def app_json(app: App) -> dict[str, Any]:
         "leased": app.leased,
         "state": app.state.value,
         "plan": app.plan.value if app.plan is not None else None,
+        "activity": app.activity.value if app.activity is not None else None,
         "program": app.program,
         "started": round(app.started, 3),
         "pids": list(app.pids),
@@ -62,16 +63,16 @@ def framebuffer_json(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def notice_json(notice: Notice, *, with_detail: bool) -> dict[str, Any]:
+def notice_json(notice: Notice, *, with_output: bool) -> dict[str, Any]:
     """A notice as the API gives it; its time is in seconds of the epoch."""
-    text = f"{notice.text}: {notice.detail}" if with_detail and notice.detail else notice.text
     return {
         "id": notice.number,
         "time": round(notice.time, 3),
         "level": notice.level.value,
         "kind": notice.kind,
         "app": notice.app,
-        "text": text,
+        "text": notice.text,
+        "output": list(notice.output) if with_output else [],
     }
 
 

@@ -125,6 +125,7 @@ class Accounts:
             granted=lease.granted,
             use=use,
             over=over_grant(lease.granted, use),
+            activity=lease.wish.activity,
         )
 
     def _adopted_app(

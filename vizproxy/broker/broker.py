@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 from Xlib.display import Display
 
+from vizproxy.amounts import amount_text
 from vizproxy.broker import leases, processes
 from vizproxy.broker.accounts import Accounts
 from vizproxy.broker.attribution import Surroundings
@@ -265,7 +266,7 @@ class Broker:
         self._ledger = self._ledger.admitted(lease)
         self._holders[lease.id] = holder
         self._admitted += 1
-        amount = leases.amount_text(granted)
+        amount = amount_text(granted)
         log.info("%s got a lease: %s of framebuffer, plan %s", lease.id, amount, plan.value)
         self._wake.set()
         self._changes.bump()
@@ -279,17 +280,19 @@ class Broker:
             self._wake.set()
             self._changes.bump()
 
-    def end(self, lease_id: str, reason: str, *, failed: bool = False, detail: str = "") -> None:
+    def end(
+        self, lease_id: str, reason: str, *, failed: bool = False, output: tuple[str, ...] = ()
+    ) -> None:
         """End a lease. Nothing happens if it has ended before.
 
-        ``detail`` is what the app said last. It may be anything, so it goes to its user alone.
+        ``output`` is what the app said last. It may be anything, so it goes to its user alone.
         """
         if lease_id not in self._ledger.leases:
             return
         self._ledger = self._ledger.ended(lease_id)
         self._holders.pop(lease_id, None)
         if failed and lease_id not in self._stopping:
-            self._notices.add(Level.ERROR, "failed", lease_id, f"{lease_id} {reason}", detail)
+            self._notices.add(Level.ERROR, "failed", lease_id, f"{lease_id} {reason}", output)
         else:
             log.info("the lease of %s has ended: %s", lease_id, reason)
         self._stopping -= {lease_id}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vizproxy.config import Plan
+from vizproxy.amounts import amount_text
+from vizproxy.config import Activity, Plan
 from vizproxy.errors import AdmissionError
 
 MAX_NAME_CHARS: Final = 40
@@ -52,6 +53,7 @@ class Wish:
     machine: str = ""
     pid_namespace: str = ""
     virtualgl: bool = False
+    activity: Activity | None = None
     again: bool = False
 
 
@@ -234,20 +236,3 @@ def _refusal(wish: Wish, why: str, code: str, ledger: Ledger, standing: Standing
 def over_grant(granted: int, use: Use) -> bool:
     """Whether an app uses more than it was granted."""
     return use.bytes > granted
-
-
-_UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
-
-
-def amount_text(count: int, rounding: Callable[[float], int] = round) -> str:
-    """Bytes as people read them, to three digits: ``1.25 GiB``, ``512 MiB``, ``96 B``.
-
-    Give the ``rounding`` where an amount must not look like another one that it is compared with.
-    """
-    for unit, size in _UNITS:
-        if count >= size:
-            value = count / size
-            digits = 0 if value >= 100 else 1 if value >= 10 else 2
-            text = f"{rounding(value * 10**digits) / 10**digits:.{digits}f}"
-            return f"{text.rstrip('0').rstrip('.') if digits else text} {unit}"
-    return f"{count} B"

@@ -28,13 +28,15 @@ class Notices:
         self._numbers = itertools.count(1)
         self._latest: deque[Notice] = deque(maxlen=MAX_NOTICES)
 
-    def add(self, level: Level, kind: str, app: str | None, text: str, detail: str = "") -> None:
+    def add(
+        self, level: Level, kind: str, app: str | None, text: str, output: tuple[str, ...] = ()
+    ) -> None:
         """Something has happened: a sentence about it, and the app that it is about.
 
-        ``detail`` is not logged.
+        ``output`` is not logged.
         """
         self._latest.append(
-            Notice(next(self._numbers), self._now(), level, kind, app, text, detail)
+            Notice(next(self._numbers), self._now(), level, kind, app, text, output)
         )
         log.log(_LOG_LEVELS[level], "%s", text)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vizproxy.broker.leases import Limits, Use, amount_text
-from vizproxy.config import Plan
+from vizproxy.amounts import amount_text
+from vizproxy.broker.leases import Limits, Use
+from vizproxy.config import Activity, Plan
 from vizproxy.display.gpu import GpuFramebuffer
 from vizproxy.x11.scene import Window
 
@@ -27,7 +28,7 @@ class App:
 
     ``granted`` is the grant of its lease, or what an app without one is allowed; ``started`` is in
     seconds of the epoch; ``windows`` are ids, in the order in which they were mapped; ``over`` tells
-    that it uses more than it may.
+    that it uses more than it may; ``activity`` what of it counts as such, if it has chosen.
     """
 
     id: str
@@ -42,6 +43,7 @@ class App:
     granted: int
     use: Use
     over: bool
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ class Level(StrEnum):
 class Notice:
     """Something that has happened.
 
-    ``number`` counts them; ``time`` is in seconds of the epoch; ``detail`` is what an app said of it,
-    which may be anything and is for its user alone.
+    ``number`` counts them; ``time`` is in seconds of the epoch; ``output`` is what an app said last,
+    line by line, which may be anything and is for its user alone.
     """
 
     number: int
@@ -74,7 +76,7 @@ class Notice:
     kind: str
     app: str | None
     text: str
-    detail: str = ""
+    output: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vizproxy.broker.leases import amount_text
+from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
 from vizproxy.cli.text import duration_text
 from vizproxy.config import LoadedConfig

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from vizproxy.cli.where import socket_of
 from vizproxy.client import Client
 from vizproxy.config import LoadedConfig
+from vizproxy.thisside import socket_of
 
 T = TypeVar("T")
 

@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from vizproxy.broker.leases import amount_text
+from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
 from vizproxy.cli.text import duration_text
-from vizproxy.cli.where import socket_of
 from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
-from vizproxy.thisside import on_this_side
+from vizproxy.thisside import on_this_side, socket_of
 
 _MARKS: Final = {
     "ready": ("32", "●"),

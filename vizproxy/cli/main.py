@@ -16,6 +16,7 @@ from vizproxy import __version__
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
 from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError, system_reason
 from vizproxy.logs import discard
+from vizproxy.runtime import leaving_word
 
 EXIT_PIPE: Final = 141
 EXIT_INTERRUPTED: Final = 130
@@ -172,6 +173,12 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     run.add_argument(
         "--plan", dest="app_plan", metavar="PLAN", help=f"how it is drawn: {', '.join(Plan)}"
     )
+    run.add_argument(
+        "--activity",
+        metavar="WHAT",
+        help="what of it counts as activity: input (what people type and click), gpu (also while the "
+        "GPU is busy), always",
+    )
     until = run.add_mutually_exclusive_group()
     until.add_argument(
         "--wait",
@@ -256,10 +263,13 @@ def _load(arguments: argparse.Namespace) -> LoadedConfig:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    loaded = _load(arguments)  # first: what is wrong with it need not wait for an HTTP library
+    told = getattr(arguments, "runtime.dir") or os.environ.get(SETTINGS["runtime.dir"].variable)
+    with leaving_word(Path(told) if told else None):
+        loaded = _load(arguments)  # first: what is wrong with it need not wait for an HTTP library
     from vizproxy.cli import serve
 
-    return serve.run(loaded)
+    with leaving_word(loaded.config.runtime.dir):
+        return serve.run(loaded)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -272,6 +282,7 @@ def _run(arguments: argparse.Namespace) -> int:
             name=arguments.name,
             framebuffer=arguments.framebuffer,
             plan=arguments.app_plan,
+            activity=arguments.activity,
             detach=arguments.detach,
         ),
     )

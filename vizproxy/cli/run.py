@@ -7,13 +7,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vizproxy.cli.where import socket_of
-from vizproxy.config import APP_FRAMEBUFFER, LoadedConfig, Plan
+from vizproxy.config import APP_FRAMEBUFFER, Activity, LoadedConfig, Plan
 from vizproxy.config.kinds import InvalidValueError, Kind, Place
 from vizproxy.config.texts import ChoiceKind
 from vizproxy.errors import InvalidRequestError
 from vizproxy.runner import launch
 from vizproxy.runner.order import Order, check_name
+from vizproxy.thisside import socket_of
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class Wanted:
     name: str | None
     framebuffer: str | None
     plan: str | None
+    activity: str | None
     detach: bool
 
 
@@ -41,6 +42,7 @@ def run(loaded: LoadedConfig, wanted: Wanted) -> int:
         name="" if wanted.name is None else check_name(wanted.name),
         framebuffer=_read(APP_FRAMEBUFFER, "--framebuffer", wanted.framebuffer),
         plan=_read(ChoiceKind(Plan), "--plan", wanted.plan),
+        activity=_read(ChoiceKind(Activity), "--activity", wanted.activity),
         detach=wanted.detach,
         virtualgl_dir=loaded.config.display.virtualgl_dir,
     )

@@ -40,6 +40,7 @@ class Library(Protocol):
     def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any: ...  # noqa: N802
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: Any) -> Any: ...  # noqa: N802
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Any: ...  # noqa: N802
+    def nvmlDeviceGetUtilizationRates(self, handle: Any) -> Any: ...  # noqa: N802
 
 
 def read_framebuffer(nvml: Library = _NVML) -> GpuFramebuffer | None:
@@ -81,24 +82,46 @@ def _processes(nvml: Library, handle: Any) -> dict[int, int]:
     return found
 
 
+def read_utilisation(nvml: Library = _NVML) -> int:
+    """How busy the busiest GPU was lately, in percent of the time; 0 where that cannot be told.
+
+    Blocks as :func:`read_framebuffer` does, after which it is called.
+    """
+    busiest = 0
+    try:
+        for index in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            busiest = max(busiest, int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu))
+    except nvml.NVMLError as error:  # a MIG device has none
+        log.debug("NVML tells no utilisation: %s", error)
+    return busiest
+
+
 class GpuMeter:
-    """Reads the GPU's framebuffer now and then, on a thread. ``changed`` is called when it differs."""
+    """Reads the GPU's framebuffer and utilisation now and then, on a thread.
+
+    ``changed`` is called when the framebuffer's reading differs.
+    """
 
     def __init__(
         self,
         first: GpuFramebuffer | None,
         changed: Callable[[], None],
         read: Callable[[], GpuFramebuffer | None] = read_framebuffer,
+        read_percent: Callable[[], int] = read_utilisation,
     ) -> None:
         self.reading = first
+        self.percent = 0
         self._changed = changed
         self._read = read
+        self._read_percent = read_percent
 
     async def watch(self) -> None:
         """Go on for ever, if there was a GPU in the first place."""
         while self.reading is not None:
             await asyncio.sleep(READ_SECONDS)
             reading = await asyncio.to_thread(self._read)
+            self.percent = await asyncio.to_thread(self._read_percent)
             if reading is not None and reading != self.reading:
                 self.reading = reading
                 self._changed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,9 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
 STALLED: Final = 4000
-"""Our close code for a viewer that took no data (4000 and up are for applications)."""
+PAUSED: Final = 4001
+"""Our close codes for a viewer that took no data, and for one at a desktop that nobody uses
+(4000 and up are for applications)."""
 
 CHUNK_BYTES: Final = 256 * 1024
 """How much is sent to a viewer as one message: RFB is a stream, its cuts have no meaning."""
@@ -70,7 +73,8 @@ class ByteRelay:
 
     x11vnc writes to its viewers one after the other and waits for each, so a viewer that is slow to
     take its update would hold up the others'. Hence the buffer, of ``limit`` bytes: room for an
-    update, and a viewer asks for the next one only when it has had the last.
+    update, and a viewer asks for the next one only when it has had the last. ``sent`` is called with
+    what the viewer sends.
     """
 
     def __init__(
@@ -80,11 +84,13 @@ class ByteRelay:
         *,
         limit: int,
         stall_timeout: float,
+        sent: Callable[[bytes], object],
     ) -> None:
         self._viewer = viewer
         self._upstream = upstream
         self._stall_timeout = stall_timeout
         self._buffer = Buffer(limit)
+        self._sent = sent
 
     async def run(self) -> End:
         """Relay until either side ends; return why."""
@@ -104,6 +110,7 @@ class ByteRelay:
     async def _from_viewer(self) -> End:
         async for message in self._viewer:
             if message.type is WSMsgType.BINARY:
+                self._sent(message.data)
                 with contextlib.suppress(ConnectionError):  # the other direction says why
                     await self._upstream.send_bytes(message.data)
             elif message.type is WSMsgType.TEXT:

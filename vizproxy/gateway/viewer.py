@@ -19,7 +19,10 @@ from typing import Final
 import aiohttp
 from aiohttp import WSCloseCode, web
 
-from vizproxy.gateway.relay import ByteRelay, End
+from vizproxy.config.numbers import duration_words
+from vizproxy.gateway.idleness import Idleness
+from vizproxy.gateway.input import InputReader
+from vizproxy.gateway.relay import PAUSED, ByteRelay, End
 from vizproxy.gateway.rfb import size_settled
 
 log = logging.getLogger(__name__)
@@ -40,14 +43,15 @@ SHUTDOWN_SECONDS: Final = 0.5
 class Limits:
     """Bounds on viewers.
 
-    Their number, the seconds without progress, the bytes of one message from a browser, and those
-    that may wait for a viewer.
+    Their number, the seconds without progress, the bytes of one message from a browser, those that
+    may wait for a viewer, and the seconds without use of the desktop.
     """
 
     max_viewers: int
     stall_timeout: float
     max_message: int
     buffer: int
+    idle_timeout: float
 
 
 class Gateway:
@@ -55,6 +59,8 @@ class Gateway:
 
     ``rfb`` and ``websockify`` are the sockets of x11vnc and of the bridge to it. ``screen_size`` tells
     the desktop's width and height in pixels; ``changed`` is called when the number of viewers changes.
+    ``idleness`` is told of input, and tells when nobody uses the desktop: a connection that stays open
+    is activity to a hub's proxy, so viewers are sent away then.
     """
 
     def __init__(
@@ -64,12 +70,14 @@ class Gateway:
         websockify: Path,
         limits: Limits,
         screen_size: Callable[[], Awaitable[tuple[int, int] | None]],
+        idleness: Idleness,
         changed: Callable[[], None],
     ) -> None:
         self._rfb = rfb
         self._websockify = websockify
         self._limits = limits
         self._screen_size = screen_size
+        self._idleness = idleness
         self._changed = changed
         self._viewers: dict[web.WebSocketResponse, web.Request] = {}
 
@@ -132,12 +140,42 @@ class Gateway:
         try:
             await size_settled(self._rfb, self._screen_size)
             async with self._upstream() as upstream:
-                limit, stall_timeout = self._limits.buffer, self._limits.stall_timeout
-                relay = ByteRelay(viewer, upstream, limit=limit, stall_timeout=stall_timeout)
-                return await relay.run()
+                relay = ByteRelay(
+                    viewer,
+                    upstream,
+                    limit=self._limits.buffer,
+                    stall_timeout=self._limits.stall_timeout,
+                    sent=self._input_taken(),
+                )
+                return await self._until_idle(relay)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("cannot get a picture for a viewer: %s", str(error) or "no answer")
             return End(WSCloseCode.TRY_AGAIN_LATER, "the VNC server does not answer")
+
+    def _input_taken(self) -> Callable[[bytes], None]:
+        """What is told of all that one viewer sends."""
+        reader = InputReader()
+
+        def take(data: bytes) -> None:
+            if reader.feed(data):
+                self._idleness.used()
+
+        return take
+
+    async def _until_idle(self, relay: ByteRelay) -> End:
+        """Relay until one side ends, or nobody uses the desktop any more."""
+        limit = self._limits.idle_timeout
+        relaying = asyncio.create_task(relay.run(), name="relay")
+        idling = asyncio.create_task(self._idleness.wait(limit), name="idle")
+        try:
+            await asyncio.wait((relaying, idling), return_when=asyncio.FIRST_COMPLETED)
+            if relaying.done():
+                return relaying.result()
+            return End(PAUSED, f"nothing was typed or clicked for {duration_words(limit)}")
+        finally:
+            for task in (relaying, idling):
+                task.cancel()
+            await asyncio.gather(relaying, idling, return_exceptions=True)
 
     @contextlib.asynccontextmanager
     async def _upstream(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:

@@ -24,11 +24,11 @@ _OUTPUT_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an app has ended: as the end of a sentence, whether that is a failure, and its last line."""
+    """How an app has ended: as the end of a sentence, whether that is a failure, and its last lines."""
 
     reason: str
     failed: bool = False
-    output: str = ""
+    output: tuple[str, ...] = ()
 
 
 class App(Protocol):
@@ -128,8 +128,7 @@ class Detached:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OUTPUT_SECONDS):
                     await self._reading
-        last = self._tail[-1] if status and self._tail else ""
-        return Ending(exit_reason(status), status != 0, last)
+        return Ending(exit_reason(status), status != 0, tuple(self._tail) if status else ())
 
 
 def _readable(line: bytes) -> str:

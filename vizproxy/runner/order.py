@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vizproxy import virtualgl
-from vizproxy.config import Plan
+from vizproxy.config import Activity, Plan
 from vizproxy.errors import (
     CannotExecuteError,
     InvalidRequestError,
@@ -39,6 +39,7 @@ class Order:
     name: str = ""
     framebuffer: int | None = None
     plan: Plan | None = None
+    activity: Activity | None = None
     detach: bool = False
     virtualgl_dir: Path | None = None
 
@@ -51,6 +52,7 @@ class Order:
             "program": _printable(program)[:255],
             "framebuffer": self.framebuffer,
             "plan": self.plan.value if self.plan is not None else None,
+            "activity": self.activity.value if self.activity is not None else None,
             "virtualgl": virtualgl.find(self.virtualgl_dir, os.environ) is not None,
             "machine": socket.gethostname(),
             "pid_namespace": str(Path("/proc/self/ns/pid").readlink()),

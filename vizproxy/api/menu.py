@@ -1,0 +1,68 @@
+"""The requests about the menu of programs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from vizproxy.api.requests import json_object
+from vizproxy.api.services import SERVICES
+from vizproxy.broker.menu import Entry
+from vizproxy.errors import InvalidRequestError
+
+ICON_SECONDS: Final = 24 * 3600
+"""How long a browser may keep an icon; its address changes with it."""
+
+
+async def get_menu(request: web.Request) -> web.Response:
+    """Every program that can be started; launchers are asked for new ones meanwhile."""
+    menu = request.app[SERVICES].menu
+    await menu.look()
+    entries = [_entry_json(entry) for entry in menu.entries()]
+    return web.json_response({"revision": menu.revision(), "entries": entries})
+
+
+async def get_icon(request: web.Request) -> web.Response:
+    """The icon of a program."""
+    entry = request.app[SERVICES].menu.entry(request.match_info["id"])
+    if entry.offer.icon is None:
+        raise web.HTTPNotFound
+    icon = entry.offer.icon
+    headers = {
+        "Cache-Control": f"private, max-age={ICON_SECONDS}, immutable",
+        # Shown by itself, an SVG is a page of this site: it may do nothing.
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    }
+    return web.Response(body=icon.data, content_type=icon.media_type, headers=headers)
+
+
+async def open_entry(request: web.Request) -> web.Response:
+    """Raise what was started from an entry, or start it; ``{"new": true}`` always starts."""
+    services = request.app[SERVICES]
+    body = await json_object(request, "start the program") if request.can_read_body else {}
+    new = body.get("new", False)
+    if not isinstance(new, bool):
+        raise InvalidRequestError("start the program", "'new' is neither true nor false")
+    found, app_id = await services.menu.open(request.match_info["id"], new=new)
+    if found is not None:
+        await services.windows.raise_app(found)
+    raised = found is not None
+    return web.json_response({"app": app_id, "raised": raised}, status=200 if raised else 201)
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    offer, icon = entry.offer, None
+    if offer.icon is not None:
+        icon = f"api/v1/menu/{quote(entry.id, safe='')}/icon?v={offer.icon.digest}"
+    return {
+        "id": entry.id,
+        "name": offer.name,
+        "comment": offer.comment,
+        "categories": list(offer.categories),
+        "keywords": list(offer.keywords),
+        "tile": offer.tile,
+        "icon": icon,
+        "app": entry.app.id if entry.app is not None else None,
+    }
