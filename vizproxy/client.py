@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import aiohttp
 from vizproxy.errors import NotRunningError, RefusedError
 
 TIMEOUT_SECONDS: Final = 30.0
+HEARTBEAT_SECONDS: Final = 30.0
 _STRANGER: Final = "what listens there is not vizproxy"
 
 
@@ -57,11 +59,46 @@ class Client:
         """Begin to end an app; return it."""
         return await self._ask_object("DELETE", f"api/v1/apps/{quote(app_id, safe='')}", "id")
 
+    async def raise_app(self, app_id: str) -> dict[str, Any]:
+        """Bring all windows of an app to the front; return it."""
+        path = f"api/v1/apps/{quote(app_id, safe='')}/raise"
+        return await self._ask_object("POST", path, "id")
+
+    async def windows(self) -> dict[str, Any]:
+        """The windows on the desktop, as the API gives them."""
+        return await self._ask_object("GET", "api/v1/windows", "windows")
+
+    async def raise_window(self, window_id: str) -> dict[str, Any]:
+        """Bring a window to the front; return it."""
+        path = f"api/v1/windows/{quote(window_id, safe='')}/raise"
+        return await self._ask_object("POST", path, "id")
+
+    async def events(self) -> AsyncGenerator[dict[str, Any]]:
+        """All that can be seen on the desktop, then what changes, as the API tells it; without end.
+
+        Raises:
+            NotRunningError: nobody answers on the socket, or not any more.
+        """
+        url = "http://vizproxy/api/v1/events"
+        try:
+            async with self._open.ws_connect(
+                url, heartbeat=HEARTBEAT_SECONDS, max_msg_size=0
+            ) as socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        yield self._object(message.data, "type")
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unreachable(_reason(error)) from error
+        raise self._unreachable("it has closed the connection")
+
     async def _ask_object(self, method: str, path: str, key: str) -> dict[str, Any]:
         """Ask for a JSON object that has ``key`` in it."""
-        body = await self._ask(method, path)
+        return self._object(await self._ask(method, path), key)
+
+    def _object(self, text: str | bytes, key: str) -> dict[str, Any]:
+        """Read a JSON object that has ``key`` in it."""
         try:
-            answer = json.loads(body)
+            answer = json.loads(text)
         except ValueError as error:
             raise self._unreachable(_STRANGER) from error
         if not isinstance(answer, dict) or key not in answer:
@@ -75,16 +112,20 @@ class Client:
             NotRunningError: nobody answers on the socket.
             ServerError: the daemon answers with an error.
         """
-        if self._session is None:
-            raise RuntimeError("the client is used outside its context")
         try:
-            async with self._session.request(method, f"http://vizproxy/{path}") as response:
+            async with self._open.request(method, f"http://vizproxy/{path}") as response:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(_reason(error)) from error
         if response.ok:
             return body
         raise _server_error(response.status, body) or self._unreachable(_STRANGER)
+
+    @property
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        return self._session
 
     def _unreachable(self, why: str) -> NotRunningError:
         return _not_running(self._socket, why)

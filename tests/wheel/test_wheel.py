@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "container" / "build" / "requirements.lock"
 # What would let the installed daemon see this checkout
 CHECKOUT_VARIABLES = ("PYTHONPATH", "VIRTUAL_ENV")
+ENABLED = "etc/jupyter/jupyter_server_config.d/vizproxy.json"
+"""What makes a Jupyter server load the extension."""
 
 
 def run(*command: str | Path) -> None:
@@ -75,7 +78,7 @@ def checkout(directory: str, pattern: str = "*") -> Iterator[str]:
 
 class TestContent:
     def test_every_module_is_in(self, files: frozenset[str]) -> None:
-        assert set(checkout("vizproxy", "*.py")) <= under(files, "vizproxy/")
+        assert {*checkout("vizproxy", "*.py"), "py.typed"} <= under(files, "vizproxy/")
 
     def test_the_page_is_in(self, files: frozenset[str]) -> None:
         page = under(files, "vizproxy/web/")
@@ -98,9 +101,14 @@ class TestContent:
             "vendor/pako/lib/zlib/inflate.js",
         } <= novnc
 
+    def test_what_jupyter_needs_is_in(self, files: frozenset[str]) -> None:
+        assert set(checkout("vizproxy/jupyter")) <= under(files, "vizproxy/jupyter/")
+        (data,) = {name.partition("/")[0] for name in files if ".data/" in name}
+        assert under(files, f"{data}/data/") == {ENABLED}
+
     def test_nothing_else_is_in(self, files: frozenset[str]) -> None:
         tops = {name.partition("/")[0] for name in files}
-        assert {top for top in tops if not top.endswith(".dist-info")} == {"vizproxy"}
+        assert {top for top in tops if not top.endswith((".data", ".dist-info"))} == {"vizproxy"}
         assert not [name for name in files if "node_modules" in name or "__pycache__" in name]
 
 
@@ -147,6 +155,23 @@ class Daemon:
         except aiohttp.ClientConnectionError:
             return False
         return status == 200
+
+
+def test_the_extension_is_enabled_where_the_wheel_is_installed(
+    installed: Path, tmp_path: Path
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in CHECKOUT_VARIABLES}
+    done = subprocess.run(
+        (installed / "jupyter-server", "extension", "list"),
+        env={**environment, "HOME": str(tmp_path), "NO_COLOR": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    assert "vizproxy.jupyter enabled" in said
+    assert re.search(r"^ *vizproxy\.jupyter \S* *OK$", said, re.MULTILINE), said
 
 
 async def test_the_installed_daemon_serves_the_page_and_leaves_nothing(
