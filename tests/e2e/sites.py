@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from html import escape
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,9 @@ from yarl import URL
 
 PREFIX = "/user/zo%C3%AB/desktop/"
 """What browsers make of /user/zoë/desktop/."""
+
+SANDBOX = "allow-same-origin allow-scripts allow-popups allow-forms allow-downloads allow-modals"
+"""What JupyterLab lets the frame of a proxied app do."""
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length"}
 
@@ -60,13 +64,14 @@ class PrefixProxy:
     """Forwards what is under the prefix to the daemon's socket and keeps the Host header.
 
     ``strays`` are the requests that were not under the prefix. A path that is ``out_of_order`` is
-    answered by the proxy, with an error.
+    answered by the proxy, with an error. ``frame`` are more attributes of the frame at /lab.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.address = ""
         self.strays: list[str] = []
         self.out_of_order: set[str] = set()
+        self.frame = ""
         self._session = session
         self._sockets: dict[web.WebSocketResponse, str] = {}
 
@@ -74,12 +79,18 @@ class PrefixProxy:
     def link(self) -> str:
         return self.address + PREFIX
 
-    async def lab(self, _: web.Request) -> web.Response:
+    @property
+    def open_sockets(self) -> list[str]:
+        """The paths of the WebSockets that are open."""
+        return list(self._sockets.values())
+
+    async def lab(self, request: web.Request) -> web.Response:
+        query = escape(f"?{request.query_string}" if request.query_string else "", quote=True)
         html = (
             "<!doctype html><title>Lab</title><link rel='icon' href='data:,'>"
             "<input id='cell' autofocus>"
             "<iframe id='desktop' width='800' height='500' style='border: 0; display: block'"
-            f" allow='fullscreen' src='{PREFIX}'></iframe>"
+            f" sandbox='{SANDBOX}' {self.frame} src='{PREFIX}{query}'></iframe>"
         )
         return web.Response(text=html, content_type="text/html")
 

@@ -101,6 +101,28 @@ async def test_in_a_frame(proxy: PrefixProxy, desktop: Daemon, new_viewer: NewVi
     assert not proxy.strays
 
 
+@pytest.mark.parametrize("attributes", ["", "allow=\"fullscreen 'none'\""])
+async def test_full_screen_from_a_frame(
+    proxy: PrefixProxy, new_viewer: NewViewer, attributes: str
+) -> None:
+    """By itself where the browser lets it, else by the page around it, which is of the same site."""
+    viewer = await new_viewer(1200, 900)
+    proxy.frame = attributes
+    frame = await framed(viewer, proxy)
+    assert await frame.evaluate("document.fullscreenEnabled") == (not attributes)
+    await viewer.is_of_size(800, 500)
+    full = "document.fullscreenElement?.id ?? ''"
+    button = frame.locator("#fullscreen")
+    for wanted, label in (("desktop", "Leave full screen"), ("", "Full screen")):
+        await frame.locator("#handle").hover()
+        await button.click()
+        await frame.locator(f"#fullscreen[aria-label='{label}']").wait_for(state="attached")
+        assert await viewer.page.evaluate(full) == wanted
+        await frame.locator("#screen").hover(position={"x": 300, "y": 300})
+    await viewer.is_of_size(800, 500)
+    assert not viewer.problems
+
+
 async def test_a_hidden_frame_leaves_the_desktop_as_it_is(
     proxy: PrefixProxy, desktop: Daemon, new_viewer: NewViewer
 ) -> None:

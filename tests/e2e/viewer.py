@@ -48,8 +48,11 @@ RECORD_STATES = """(() => {
     window.seen.push({ state, title: text('title'), still: Boolean(still && !still.hidden) });
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ['data-state'] });
 })()"""
-FROM_NOVNC = "Canvas2D: Multiple readback operations"
-"""Chromium's warning about how noVNC resizes its canvas."""
+KNOWN = (
+    "Canvas2D: Multiple readback operations",
+    "An iframe which has both allow-scripts and allow-same-origin",
+)
+"""Chromium's warnings about how noVNC resizes its canvas, and about the frames of JupyterLab."""
 
 
 class Viewer:
@@ -66,7 +69,7 @@ class Viewer:
         page.on("console", self._on_console)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not message.text.startswith(FROM_NOVNC):
+        if message.type in {"error", "warning"} and not message.text.startswith(KNOWN):
             self.problems.append(f"{message.type}: {message.text}")
 
     async def open(self, link: str, state: str = "connected") -> None:

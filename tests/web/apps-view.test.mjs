@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { EMPTY_DESK, told } from '../../vizproxy/web/apps.js';
-import { ARMED_TIME, FORCE_TIME, noticeText, panelView, size } from '../../vizproxy/web/apps-view.js';
+import { ARMED_TIME, FORCE_TIME, noticeText, panelView, size, toastText } from '../../vizproxy/web/apps-view.js';
 import { app, BUDGET, desktopWindow, MiB, notice, snapshot } from './fixtures.mjs';
 
 const NOW = 2_000_000;
@@ -157,6 +157,37 @@ test('what concerns no app that is there stands by itself, the newest first', ()
 test("an app's name at the beginning of a notice keeps its letters", () => {
   assert.equal(noticeText({ app: 'voreen-1', text: 'voreen uses too much' }), 'voreen uses too much.');
   assert.equal(noticeText({ app: null, text: 'cannot run voreen' }), 'Cannot run voreen.');
+});
+
+const failed = (output) => notice(1, { app: 'gone-1', text: 'gone failed', level: 'error', output });
+const shown = (output) => view([], [], { notices: [failed(output)] }).messages[0];
+
+test('a failed program is told of with what it said last, which is folded when it is long', () => {
+  assert.deepEqual([shown([]).output, shown([]).more], [[], '']);
+  assert.deepEqual([shown(['a', 'b', 'c']).output, shown(['a', 'b', 'c']).more], [['a', 'b', 'c'], '']);
+  assert.equal(shown(['a', 'b', 'c', 'd']).more, 'What it said last (4 lines)');
+  const { output, ...older } = failed([]);
+  assert.deepEqual(view([], [], { notices: [older] }).messages[0].output, [], 'a daemon that tells of none');
+});
+
+test('what a program said is text, without what steers a terminal', () => {
+  assert.deepEqual(shown(['', '\u001b[1;31mError:\u001b[0m <b>\tx\u0007', ' ', '\u001b]0;title\u0007end', '']).output, [
+    'Error: <b>    x', '', 'end',
+  ]);
+  assert.equal(shown(['x'.repeat(100_000)]).output[0].length, 1000);
+  assert.deepEqual(shown(['', ' \t', '\u001b[0m']).output, []);
+});
+
+test('a toast has the sentence and the last line', () => {
+  assert.deepEqual(toastText(failed(['one', '  two ', ''])), { text: 'gone failed.', detail: 'two' });
+  assert.deepEqual(toastText(failed([])), { text: 'gone failed.', detail: '' });
+});
+
+test('apps can be started where there is a menu with something in it', () => {
+  const startable = (menu) => panelView(told(EMPTY_DESK, snapshot([], [], [], menu)), new Map(), NOW).startable;
+  assert.equal(startable({ revision: 1, entries: 2 }), true);
+  assert.equal(startable({ revision: 1, entries: 0 }), false);
+  assert.equal(panelView(EMPTY_DESK, new Map(), NOW).startable, false);
 });
 
 test('the budget, with and without a graphics card', () => {

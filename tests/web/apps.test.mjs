@@ -68,6 +68,15 @@ test('a daemon that was restarted counts from 1 again, and is heard', () => {
   assert.deepEqual(ids(news(desk, snapshot([], [], [notice(1, { time: 2000 })]), 2_000_000)), [1]);
 });
 
+test('the menu is as it was told last', () => {
+  const desk = after(snapshot([], [], [], { revision: 3, entries: 2 }));
+  assert.deepEqual(desk.menu, { revision: 3, entries: 2 });
+  assert.equal(told(desk, { type: 'delta' }).menu, desk.menu);
+  assert.deepEqual(told(desk, { type: 'delta', menu: { revision: 4, entries: 0 } }).menu, { revision: 4, entries: 0 });
+  const { menu, ...older } = snapshot();
+  assert.equal(told(desk, older).menu, null, 'a daemon without a menu');
+});
+
 test('the window that asks is the one that its app opened since', () => {
   const desk = after(FIRST, {
     type: 'delta', windows: { changed: [desktopWindow('0x9', 'b-1'), desktopWindow('0x8', 'a-1')], removed: [] },

@@ -135,6 +135,41 @@ test('a nudge cuts a wait short, wakes a denied page, and leaves a live one alon
   assert.equal(reduce(polling, { type: 'nudge' }), polling);
 });
 
+const PAUSED = lost(4001, 'nothing was typed or clicked for 30 minutes');
+
+test('a desktop that nobody uses is paused, and nothing is asked any more', () => {
+  const model = play(initialModel(), READY, OPENED, PAUSED);
+  assert.equal(phase(model), 'paused');
+  assert.deepEqual(model.task, { kind: 'none' });
+  assert.equal(reduce(model, { type: 'nudge' }), model, 'the network or the tab being back is nobody');
+  assert.equal(play(model, { type: 'waited' }), model);
+});
+
+test('somebody who is there again resumes', () => {
+  const paused = play(initialModel(), READY, OPENED, PAUSED);
+  const resumed = reduce(paused, { type: 'resume' });
+  assert.deepEqual(resumed.task, { kind: 'status', after: null });
+  assert.equal(phase(resumed), 'reconnecting');
+  assert.equal(resumed.notice, '');
+  const open = play(resumed, READY, OPENED);
+  assert.equal(phase(open), 'connected');
+  assert.equal(reduce(open, { type: 'resume' }), open, 'there is nothing to resume');
+  assert.equal(phase(play(open, PAUSED)), 'paused', 'and once more');
+});
+
+test('a pause ends with a fresh key, and in a browser that is too old', () => {
+  const paused = play(initialModel(), READY, OPENED, PAUSED);
+  const renewed = reduce(paused, { type: 'token', token: 'new' });
+  assert.deepEqual(renewed.task, { kind: 'session', token: 'new' });
+  assert.notEqual(phase(renewed), 'paused');
+  assert.equal(phase(reduce(paused, { type: 'unsupported', reason: 'no modules' })), 'failed');
+});
+
+test('a pause does not count as a lost socket', () => {
+  const model = play(initialModel(), READY, lost(1013, '', 0), { type: 'waited' }, READY, PAUSED);
+  assert.equal(model.drops, 0);
+});
+
 test('what belongs to an earlier task changes nothing', () => {
   const model = play(initialModel(), READY, OPENED);
   for (const type of ['session', 'status', 'silence', 'refused', 'waited', 'closed']) {

@@ -16,7 +16,7 @@ const seen = (...args) => ({ type: 'status', status: status(...args) });
 test('each phase has a title, words and a tab title', () => {
   const models = [
     after(), after(seen('starting')), after(seen('stopping')), after(seen('failed')), after({ type: 'silence' }),
-    after({ type: 'unsupported', reason: 'it cannot' }), after(seen('ready'), { type: 'opened' }, { type: 'closed', code: 1006, reason: '', lasted: 9 }),
+    after({ type: 'unsupported', reason: 'it cannot' }), after(seen('ready'), { type: 'closed', code: 4001, reason: '', lasted: 9 }), after(seen('ready'), { type: 'opened' }, { type: 'closed', code: 1006, reason: '', lasted: 9 }),
     ...['link', 'session', 'hub', 'socket'].map((denial) => after({ type: 'refused', denial })),
   ];
   for (const model of models) {
@@ -51,6 +51,16 @@ test('failed: the component, its reason, its last lines and a button', () => {
   });
   assert.equal(view.action, 'retry');
   assert.equal(view.title, 'The desktop could not start');
+});
+
+test('paused: why, that the programs go on, and a button', () => {
+  const paused = (reason) => describe(after(seen('ready'), { type: 'opened' }, { type: 'closed', code: 4001, reason, lasted: 9 }));
+  const view = paused('nothing was typed or clicked for 30 minutes');
+  assert.equal(view.title, 'Paused');
+  assert.equal(view.tab, 'Paused · Desktop');
+  assert.equal(view.text, 'Nothing was typed or clicked for 30 minutes. Your programs go on.');
+  assert.deepEqual([view.action, view.label, view.busy, view.rows], ['resume', 'Resume', false, []]);
+  assert.equal(paused('').text, 'Nobody has used the desktop for a while. Your programs go on.');
 });
 
 test('failed without a component to retry has no button', () => {

@@ -61,14 +61,23 @@ export const BUDGET = {
  * @param {object} [changes]
  */
 export function notice(id, changes = {}) {
-  return { id, time: 2000, level: 'warning', kind: 'failed', app: null, text: `notice ${id}`, ...changes };
+  return { id, time: 2000, level: 'warning', kind: 'failed', app: null, text: `notice ${id}`, output: [], ...changes };
 }
 
 /**
  * @param {object[]} apps
  * @param {object[]} windows
  * @param {object[]} notices
+ * @param {object} menu
  */
-export function snapshot(apps = [], windows = [], notices = []) {
-  return { type: 'snapshot', apps, windows, framebuffer: BUDGET, notices };
+export function snapshot(apps = [], windows = [], notices = [], menu = { revision: 1, entries: 0 }) {
+  return { type: 'snapshot', apps, windows, framebuffer: BUDGET, notices, menu };
+}
+
+/**
+ * @param {string} name
+ * @param {object} [changes]
+ */
+export function entry(name, changes = {}) {
+  return { id: `1.${name.toLowerCase()}`, name, comment: '', categories: [], keywords: [], tile: false, icon: null, app: null, ...changes };
 }

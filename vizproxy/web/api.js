@@ -29,6 +29,8 @@
 /** How long a long poll may take: the daemon's 25 seconds, and some for a slow path. */
 const POLL_TIMEOUT = 40_000;
 const TIMEOUT = 15_000;
+/** How long the start of an app may take, on a busy machine. */
+const START_TIMEOUT = 60_000;
 
 /** An answer that is not the wanted one. `status` is 0 when there was none at all. */
 export class ApiError extends Error {
@@ -201,4 +203,21 @@ export async function closeWindow(id, force) {
 
 export async function tileWindows() {
   await request('api/v1/windows/tile', readNothing, { method: 'POST' });
+}
+
+/** @returns {Promise<{revision: number, entries: import('./menu.js').Entry[]}>} */
+export async function getMenu() {
+  return request('api/v1/menu', (response) => response.json());
+}
+
+/**
+ * Answers once the app is started, or one that runs already was brought to the front.
+ *
+ * @param {string} id
+ * @param {boolean} another   start one in any case
+ * @returns {Promise<{app: string, raised: boolean}>}
+ */
+export async function openEntry(id, another) {
+  const options = another ? json('POST', { new: true }) : { method: 'POST' };
+  return request(`api/v1/menu/${encodeURIComponent(id)}/open`, (response) => response.json(), { ...options, timeout: START_TIMEOUT });
 }

@@ -38,7 +38,12 @@
  * @property {Line | null} notice
  * @property {WindowRow[]} windows
  *
- * @typedef {{key: string, level: Notice['level'], text: string}} Line
+ * @typedef {object} Line        a notice
+ * @property {string} key
+ * @property {Notice['level']} level
+ * @property {string} text
+ * @property {string[]} output   what a failed program said last
+ * @property {string} more       what to call that while it is folded away; '' where it is short
  *
  * @typedef {object} PanelView
  * @property {number} count
@@ -46,6 +51,7 @@
  * @property {AppRow[]} apps
  * @property {Line[]} messages   notices that belong to no app that is there
  * @property {boolean} tileable
+ * @property {boolean} startable there is a menu of apps
  * @property {{text: string, fill: number, more: string[]} | null} budget
  * @property {number} wake       milliseconds after which the view is another one by time alone
  */
@@ -65,8 +71,13 @@ const NOTICE_TIME = 600;
 const MESSAGES = 2;
 const SLOW_TICK = 30_000;
 const LONGEST_TITLE = 300;
+const LONGEST_LINE = 1_000;
+/** More lines than these are folded away. */
+const FEW_LINES = 3;
 const WORTH_TELLING = 1024 ** 2;
 
+/** What colours a terminal's text or moves its cursor */
+const TERMINAL = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
 /** Controls, and what turns the direction of the text around it. */
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
 
@@ -114,7 +125,7 @@ function usage({ granted, pixmap_bytes: pixmaps, gpu_bytes: gpu, used, over }) {
  *
  * @param {string} text
  */
-function plain(text) {
+export function plain(text) {
   return text.slice(0, LONGEST_TITLE).replace(INVISIBLE, ' ').trim();
 }
 
@@ -154,11 +165,39 @@ export function noticeText({ app, text }) {
 }
 
 /**
+ * What a program printed, as it would stand in a terminal; without empty lines at its ends.
+ *
+ * @param {string[]} lines
+ */
+function printed(lines) {
+  const shown = lines.map((text) => text.slice(0, LONGEST_LINE).replace(TERMINAL, '').replaceAll('\t', '    ')
+    .replace(INVISIBLE, ' ').trimEnd());
+  const first = shown.findIndex((text) => text !== '');
+  return first < 0 ? [] : shown.slice(first, shown.findLastIndex((text) => text !== '') + 1);
+}
+
+/**
+ * The words for a message that goes away by itself: the sentence, and the last line of a failed program.
+ *
+ * @param {Notice} notice
+ */
+export function toastText(notice) {
+  return { text: noticeText(notice), detail: (printed(notice.output ?? []).at(-1) ?? '').trim() };
+}
+
+/**
  * @param {Notice} notice
  * @returns {Line}
  */
 function line(notice) {
-  return { key: `${notice.id} ${notice.time}`, level: notice.level, text: noticeText(notice) };
+  const output = printed(notice.output ?? []);
+  return {
+    key: `${notice.id} ${notice.time}`,
+    level: notice.level,
+    text: noticeText(notice),
+    output,
+    more: output.length > FEW_LINES ? `What it said last (${output.length} lines)` : '',
+  };
 }
 
 /**
@@ -259,6 +298,7 @@ export function panelView(desk, deeds, now) {
     apps: rows,
     messages: others.slice(-MESSAGES).reverse().map(line),
     tileable: [...desk.windows.values()].some((window) => !window.minimised),
+    startable: (desk.menu?.entries ?? 0) > 0,
     budget: budget(desk),
     wake: wake(deeds, others.length > 0 || rows.some((row) => row.notice), now),
   };

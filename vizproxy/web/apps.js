@@ -44,8 +44,17 @@
  * @property {string} kind
  * @property {string | null} app
  * @property {string} text
+ * @property {string[]} [output]     the last lines of a program that failed
  *
- * @typedef {{type: 'snapshot', apps: App[], windows: AppWindow[], framebuffer: Budget, notices: Notice[]}} Snapshot
+ * @typedef {{revision: number, entries: number}} Menu   of the apps that can be started; entries: how many
+ *
+ * @typedef {object} Snapshot
+ * @property {'snapshot'} type
+ * @property {App[]} apps
+ * @property {AppWindow[]} windows
+ * @property {Budget} framebuffer
+ * @property {Notice[]} notices
+ * @property {Menu} [menu]
  *
  * @typedef {object} Delta           what did not change is left out
  * @property {'delta'} type
@@ -53,6 +62,7 @@
  * @property {{changed: AppWindow[], removed: string[]}} [windows]
  * @property {Budget} [framebuffer]
  * @property {Notice[]} [notices]
+ * @property {Menu} [menu]
  *
  * @typedef {Snapshot | Delta} Message
  *
@@ -62,6 +72,7 @@
  * @property {Map<string, AppWindow>} windows        by id
  * @property {Budget | null} framebuffer
  * @property {Notice[]} notices                      the last ones, oldest first
+ * @property {Menu | null} menu
  */
 
 const NOTICES_KEPT = 50;
@@ -69,7 +80,9 @@ const NOTICES_KEPT = 50;
 const NEWS_TIME = 20;
 
 /** @type {Desk} */
-export const EMPTY_DESK = { known: false, apps: new Map(), windows: new Map(), framebuffer: null, notices: [] };
+export const EMPTY_DESK = {
+  known: false, apps: new Map(), windows: new Map(), framebuffer: null, notices: [], menu: null,
+};
 
 /**
  * Keeps the order of what was there, so that rows stay where they are.
@@ -118,6 +131,7 @@ export function told(desk, message) {
       windows: replaced(desk.windows, message.windows),
       framebuffer: message.framebuffer,
       notices: message.notices.slice(-NOTICES_KEPT),
+      menu: message.menu ?? null,
     };
   }
   if (message.type !== 'delta') return desk; // from a newer daemon
@@ -127,6 +141,7 @@ export function told(desk, message) {
     windows: changed(desk.windows, message.windows),
     framebuffer: message.framebuffer ?? desk.framebuffer,
     notices: [...desk.notices, ...message.notices ?? []].slice(-NOTICES_KEPT),
+    menu: message.menu ?? desk.menu,
   };
 }
 

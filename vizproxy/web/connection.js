@@ -20,7 +20,9 @@
  *   link: the key in the link was refused; session: no key was given; hub: something in front of the
  *   daemon wants a sign-in; socket: only the picture's socket was refused.
  *
- * @typedef {'connecting' | 'starting' | 'connected' | 'reconnecting' | 'failed' | 'denied'} Phase
+ * @typedef {'connecting' | 'starting' | 'connected' | 'paused' | 'reconnecting' | 'failed' | 'denied'} Phase
+ *   paused: the daemon ended the picture because nobody used the desktop; the page asks for nothing
+ *   until somebody is there again, so that it does not count as use itself
  *
  * @typedef {object} Model
  * @property {number} serial         number of the current task
@@ -32,6 +34,7 @@
  * @property {number} silences       requests in a row that got no usable answer
  * @property {string} notice         why the last socket closed, in the server's words
  * @property {boolean} barred        the last socket was closed by the access rules
+ * @property {boolean} paused
  * @property {Denial | null} denial
  * @property {string} unsupported    why this browser cannot show the picture, or ''
  *
@@ -44,7 +47,8 @@
  *   | {type: 'closed', serial: number, code: number, reason: string, lasted: number, random: number}
  *   | {type: 'unsupported', reason: string}
  *   | {type: 'token', token: string}
- *   | {type: 'nudge'}} Event
+ *   | {type: 'nudge'}
+ *   | {type: 'resume'}} Event
  */
 
 /** A socket that lived for this long (seconds) was a good one: what ends it is news. */
@@ -52,6 +56,8 @@ const GOOD_SOCKET = 5;
 /** An answer to a long poll that came within this time (seconds) and says nothing new is suspicious. */
 const PROMPT_ANSWER = 1;
 const POLICY_VIOLATION = 1008;
+/** The daemon's own code: nobody has used the desktop for a while. */
+const PAUSED = 4001;
 
 /**
  * Seconds to wait before try number `tries` + 1: doubling, capped, and spread by ±30 % so that a
@@ -82,6 +88,7 @@ export function initialModel(token = null) {
     silences: 0,
     notice: '',
     barred: false,
+    paused: false,
     denial: null,
     unsupported: '',
   };
@@ -124,6 +131,7 @@ export function broken(status) {
 export function phase(model) {
   if (model.unsupported) return 'failed';
   if (model.denial) return 'denied';
+  if (model.paused) return 'paused';
   if (model.open) return 'connected';
   if (model.status && model.silences === 0 && broken(model.status)) return 'failed';
   if (model.pictured) return 'reconnecting';
@@ -171,6 +179,7 @@ function onStatus(model, status, elapsed) {
  */
 function onClosed(model, { code, reason, lasted, random }) {
   const closed = { open: false, notice: reason };
+  if (code === PAUSED) return turnTo(model, REST, { ...closed, paused: true, drops: 0 });
   // The status tells whether the whole session has ended.
   if (code === POLICY_VIOLATION) return turnTo(model, ASK, { ...closed, barred: true });
   if (model.open && lasted >= GOOD_SOCKET) return turnTo(model, ASK, { ...closed, drops: 0 });
@@ -180,12 +189,12 @@ function onClosed(model, { code, reason, lasted, random }) {
 
 /**
  * A hint from outside that trying now may be worth it: the network is back, the tab is looked at
- * again, a button was pressed.
+ * again, a button was pressed. It is no sign of somebody who wants to go on.
  *
  * @param {Model} model
  */
 function onNudge(model) {
-  if (model.unsupported || model.open) return model;
+  if (model.unsupported || model.open || model.paused) return model;
   if (model.denial) return turnTo(model, ASK);
   return model.task.kind === 'wait' ? turnTo(model, model.task.next) : model;
 }
@@ -221,8 +230,10 @@ export function reduce(model, event) {
     case 'unsupported':
       return turnTo(model, REST, { unsupported: event.reason, open: false });
     case 'token':
-      return turnTo(model, { kind: 'session', token: event.token }, { open: false, barred: false });
+      return turnTo(model, { kind: 'session', token: event.token }, { open: false, barred: false, paused: false });
     case 'nudge':
       return onNudge(model);
+    case 'resume':
+      return model.paused ? turnTo(model, ASK, { paused: false, notice: '' }) : model;
   }
 }

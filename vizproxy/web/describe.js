@@ -19,7 +19,7 @@
  * @property {string} reason
  * @property {string[]} output
  *
- * @typedef {'retry' | 'recheck' | 'reload' | 'none'} Action
+ * @typedef {'retry' | 'recheck' | 'reload' | 'resume' | 'none'} Action
  *
  * @typedef {object} View
  * @property {Phase} phase
@@ -185,11 +185,21 @@ function starting(model) {
   return { title, text: sentence(status.summary), busy: true };
 }
 
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function paused({ notice }) {
+  const why = sentence(notice) || 'Nobody has used the desktop for a while.';
+  return { title: 'Paused', text: `${why} Your programs go on.`, action: 'resume', label: 'Resume' };
+}
+
 /** @type {Record<Phase, string>} */
 const TABS = {
   connecting: `Connecting… · ${NAME}`,
   starting: `Starting… · ${NAME}`,
   connected: NAME,
+  paused: `Paused · ${NAME}`,
   reconnecting: `Reconnecting… · ${NAME}`,
   failed: `Not working · ${NAME}`,
   denied: `No access · ${NAME}`,
@@ -203,7 +213,7 @@ const TABS = {
 export function describe(model, age = 0) {
   const now = phase(model);
   const parts = {
-    connecting: waiting, reconnecting: waiting, starting, connected: () => ({}), failed, denied,
+    connecting: waiting, reconnecting: waiting, starting, connected: () => ({}), paused, failed, denied,
   }[now](model);
   const { status } = model;
   const telling = status !== null && model.silences === 0 && !model.unsupported

@@ -101,14 +101,49 @@ const TOAST_TIME = 6_000;
  * A short message at the lower edge that goes away by itself.
  *
  * @param {string} text
+ * @param {string} [detail]   what a program said, on a line of its own
  */
-export function toast(text) {
+export function toast(text, detail = '') {
   const toasts = byId('toasts');
-  for (const other of toasts.children) if (other.textContent === text) other.remove();
   const element = document.createElement('p');
   element.textContent = text;
+  if (detail) {
+    const code = document.createElement('code');
+    code.textContent = detail;
+    element.append(' ', code);
+  }
+  for (const other of [...toasts.children]) if (other.textContent === element.textContent) other.remove();
   toasts.append(element);
   setTimeout(() => element.remove(), TOAST_TIME);
+}
+
+/** Keys that stand for nothing by themselves, or that move within the page. */
+const NO_KEY = new Set([
+  'Alt', 'AltGraph', 'CapsLock', 'Control', 'Fn', 'FnLock', 'Hyper', 'Meta', 'NumLock', 'ScrollLock', 'Shift',
+  'Super', 'Symbol', 'SymbolLock', 'Tab', 'Dead', 'Process', 'Unidentified',
+]);
+
+/**
+ * Goes on at a click anywhere, or at any key, while the page is paused. A mouse that moves is no sign:
+ * it may only be on its way past.
+ *
+ * @param {() => void} resume
+ */
+export function wireResume(resume) {
+  const paused = () => document.documentElement.dataset.state === 'paused';
+  byId('overlay').addEventListener('click', () => { if (paused()) resume(); });
+  window.addEventListener('keydown', (event) => {
+    const { key, altKey, ctrlKey, metaKey } = event;
+    if (!paused() || altKey || ctrlKey || metaKey || NO_KEY.has(key)) return; // a shortcut of the browser
+    if (key.length === 1 || key === 'Enter') event.preventDefault();
+    event.stopPropagation();
+    resume();
+  }, { capture: true });
+}
+
+/** Gives the keyboard to the card's button, so that a screen reader's user is at it. */
+export function focusAction() {
+  if (document.hasFocus()) byId('action').focus({ preventScroll: true });
 }
 
 /**

@@ -1,6 +1,5 @@
 /**
- * Puts the panel's view (see apps-view.js) into the page. Rows are kept by their keys, so that focus,
- * hover and transitions survive every change. All text goes in as text.
+ * Puts the panel's view (see apps-view.js) into the page.
  *
  * @typedef {import('./apps-view.js').AppRow} AppRow
  * @typedef {import('./apps-view.js').Line} Line
@@ -9,78 +8,7 @@
  */
 
 import { byId, setText } from './overlay.js';
-
-/**
- * @template {HTMLElement} [T=HTMLElement]
- * @param {Element} element
- * @param {string} selector
- */
-function part(element, selector) {
-  return /** @type {T} */ (element.querySelector(selector));
-}
-
-/**
- * @param {Element} element
- * @param {string} name
- * @param {string} value
- */
-function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-}
-
-/**
- * @param {HTMLElement} element
- * @param {string} text    none: the element is not shown
- */
-function setLine(element, text) {
-  setText(element, text);
-  element.hidden = text === '';
-}
-
-/**
- * @param {HTMLElement} button
- * @param {string} label   also its tooltip
- */
-function setLabel(button, label) {
-  setAttribute(button, 'aria-label', label);
-  setAttribute(button, 'title', label);
-}
-
-/** @param {string} template */
-function fromTemplate(template) {
-  const { content } = /** @type {HTMLTemplateElement} */ (byId(template));
-  return /** @type {HTMLElement} */ (content.firstElementChild?.cloneNode(true));
-}
-
-/**
- * Makes the children of a list those of the rows. Elements that stay are not moved without need: a
- * moved element loses the focus.
- *
- * @template T
- * @param {HTMLElement} list
- * @param {T[]} rows
- * @param {(row: T) => string} keyOf
- * @param {() => HTMLElement} make
- * @param {(element: HTMLElement, row: T) => void} update
- */
-function showKeyed(list, rows, keyOf, make, update) {
-  const wanted = new Set(rows.map(keyOf));
-  /** @type {Map<string, HTMLElement>} */
-  const present = new Map();
-  for (const child of [...list.children]) {
-    const element = /** @type {HTMLElement} */ (child);
-    const key = element.dataset.key ?? '';
-    if (wanted.has(key)) present.set(key, element);
-    else element.remove();
-  }
-  rows.forEach((row, index) => {
-    const key = keyOf(row);
-    const element = present.get(key) ?? make();
-    element.dataset.key = key;
-    if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
-    update(element, row);
-  });
-}
+import { fromTemplate, part, setAttribute, setLabel, setLine, showKeyed } from './rows.js';
 
 /**
  * @param {HTMLElement} element
@@ -107,6 +35,27 @@ function showWindow(element, row) {
   setAttribute(force, 'aria-label', `Force ${row.title} to close`);
 }
 
+function newNotice() {
+  return fromTemplate('notice-template');
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Line} line
+ */
+function showNotice(element, { level, text, output, more }) {
+  element.dataset.level = level;
+  setText(part(element, '.text'), text);
+  const details = part(element, 'details');
+  details.hidden = more === '';
+  setText(part(details, 'summary'), more);
+  const inside = part(details, 'pre');
+  const beside = part(element, ':scope > pre');
+  const shown = output.join('\n');
+  setText(inside, more ? shown : '');
+  setLine(beside, more ? '' : shown);
+}
+
 /**
  * @param {HTMLElement} element
  * @param {AppRow} row
@@ -131,19 +80,10 @@ function showApp(element, row) {
   setAttribute(stop, 'aria-disabled', String(row.stop === 'stopping'));
 
   setLine(part(element, '.remarks'), row.remarks.join(' · '));
-  const notice = part(element, '.notice');
-  setLine(notice, row.notice?.text ?? '');
-  notice.dataset.level = row.notice?.level ?? '';
+  const notices = part(element, '.notices');
+  showKeyed(notices, row.notice ? [row.notice] : [], ({ key }) => key, newNotice, showNotice);
+  notices.hidden = row.notice === null;
   showKeyed(part(element, '.windows'), row.windows, ({ id }) => id, () => fromTemplate('window-template'), showWindow);
-}
-
-/**
- * @param {HTMLElement} element
- * @param {Line} line
- */
-function showMessage(element, { level, text }) {
-  element.dataset.level = level;
-  setText(element, text);
 }
 
 /** @param {PanelView['budget']} budget */
@@ -156,7 +96,8 @@ function showBudget(budget) {
 }
 
 /** @param {PanelView} view */
-export function showBadge({ count, warning }) {
+export function showBadge({ count, warning, startable }) {
+  byId('help-menu').hidden = !startable;
   const button = byId('apps-open');
   const badge = part(button, '.badge');
   setText(badge, String(count));
@@ -167,16 +108,28 @@ export function showBadge({ count, warning }) {
 }
 
 /**
+ * @param {boolean} none
+ * @param {boolean} startable
+ */
+function showNone(none, startable) {
+  byId('no-apps').hidden = !none;
+  const also = startable ? 'You can start a program in a terminal, too:' : 'Start a program in a terminal of this session:';
+  setText(part(byId('no-apps'), 'p'), `Nothing runs here yet. ${also}`);
+  byId('start').hidden = !startable;
+  byId('start').classList.toggle('first', none);
+}
+
+/**
  * @param {PanelView} view
  * @param {boolean} known    the daemon has told what there is
  */
 export function showPanel(view, known) {
   setText(byId('panel-count'), view.count ? String(view.count) : '');
   setAttribute(byId('tile'), 'aria-disabled', String(!view.tileable));
-  showKeyed(byId('messages'), view.messages, ({ key }) => key, () => document.createElement('li'), showMessage);
+  showKeyed(byId('messages'), view.messages, ({ key }) => key, newNotice, showNotice);
   byId('messages').hidden = view.messages.length === 0;
   showKeyed(byId('apps'), view.apps, ({ id }) => id, () => fromTemplate('app-template'), showApp);
   byId('apps').hidden = view.count === 0;
-  byId('no-apps').hidden = !known || view.count > 0;
+  showNone(known && view.count === 0, view.startable);
   showBudget(view.budget);
 }

@@ -9,10 +9,11 @@
 
 import * as api from './api.js';
 import { EMPTY_DESK, news, told } from './apps.js';
-import { noticeText, panelView } from './apps-view.js';
+import { panelView, toastText } from './apps-view.js';
 import { Deeds } from './deeds.js';
 import { explain } from './describe.js';
 import { Feed } from './feed.js';
+import { Menu } from './menu-panel.js';
 import { byId, setText, toast } from './overlay.js';
 import { showBadge, showPanel } from './panel-rows.js';
 import { remember, remembered } from './store.js';
@@ -21,7 +22,7 @@ import { remember, remembered } from './store.js';
 const SHEET = matchMedia('(max-width: 640px)');
 
 export class Panel {
-  /** @param {{focusDesktop: () => void}} actions */
+  /** @param {{focusDesktop: () => void, learned: (desk: import('./apps.js').Desk) => void}} actions */
   constructor(actions) {
     this._actions = actions;
     this._element = byId('panel');
@@ -30,6 +31,11 @@ export class Panel {
       changed: () => this._renderSoon(),
       failed: (error) => toast(explain(error)),
       said: (text) => setText(byId('panel-said'), text),
+    });
+    this._menu = new Menu({
+      left: (keyboard) => this._leftMenu(keyboard),
+      started: () => this._leaveFor(),
+      closed: () => this.toggle(false),
     });
     this._feed = new Feed({ message: (message) => this._take(message), live: (live) => this._setLive(live) });
     /** @type {import('./apps.js').Notice[]} */
@@ -48,6 +54,8 @@ export class Panel {
     if (phase === 'denied') {
       this._feed.wish = 'off';
       this._learn(EMPTY_DESK); // not for strangers' eyes
+    } else if (phase === 'paused') {
+      this._feed.wish = 'off'; // what it says and answers may count as use of the desktop
     } else {
       this._feed.wish = phase === 'connected' ? 'on' : 'hold';
     }
@@ -62,6 +70,12 @@ export class Panel {
     else this._actions.focusDesktop();
   }
 
+  /** Shows the menu of apps that can be started. */
+  openMenu() {
+    if (!this._open) this._setOpen(true);
+    this._menu.open(true);
+  }
+
   get _open() {
     return this._element.dataset.open === 'true';
   }
@@ -72,26 +86,32 @@ export class Panel {
     this._element.dataset.open = document.documentElement.dataset.panel = String(open);
     this._element.inert = !open;
     byId('apps-open').setAttribute('aria-expanded', String(open));
+    this._menu.panelIsOpen = open;
   }
 
   /** @param {Message} message */
   _take(message) {
     this._untold.push(...news(this._desk, message, Date.now()));
-    this._learn(told(this._desk, message));
+    this._learn(told(this._desk, message), message.type === 'snapshot');
     this._tell();
   }
 
-  /** @param {import('./apps.js').Desk} desk */
-  _learn(desk) {
+  /**
+   * @param {import('./apps.js').Desk} desk
+   * @param {boolean} [anew]   all of it was told
+   */
+  _learn(desk, anew = false) {
     if (desk === this._desk) return;
     this._desk = this._deeds.desk = desk;
+    this._menu.learn(desk.menu, anew);
+    this._actions.learned(desk);
     this._renderSoon();
   }
 
   /** Shows the news, once somebody looks. */
   _tell() {
     if (document.hidden) return;
-    for (const notice of this._untold.splice(0).slice(-3)) toast(noticeText(notice));
+    for (const { text, detail } of this._untold.splice(0).slice(-3).map(toastText)) toast(text, detail);
   }
 
   /** @param {boolean} live */
@@ -136,7 +156,7 @@ export class Panel {
       return;
     }
     const rows = this._rows;
-    (rows[Math.min(Math.max(index, 0), rows.length - 1)] ?? byId('panel-close')).focus();
+    (rows[Math.min(Math.max(index, 0), rows.length - 1)] ?? this._fallback).focus();
   }
 
   /** @returns {HTMLElement[]} the buttons that raise a window */
@@ -144,10 +164,32 @@ export class Panel {
     return [...this._element.querySelectorAll('.raise')].map((button) => /** @type {HTMLElement} */ (button));
   }
 
+  _focusInside() {
+    if (this._menu.isOpen) byId('menu-search').focus();
+    else this._focusFirst();
+  }
+
   _focusFirst() {
     const rows = this._rows;
     const active = rows.find((button) => button.getAttribute('aria-current') === 'true');
-    (active ?? rows[0] ?? byId('panel-close')).focus();
+    (active ?? rows[0] ?? this._fallback).focus();
+  }
+
+  /** What gets the focus where there is no window. */
+  get _fallback() {
+    return byId(byId('start').hidden ? 'panel-close' : 'start');
+  }
+
+  /** @param {boolean} keyboard */
+  _leftMenu(keyboard) {
+    if (keyboard) this._fallback.focus();
+    else this._actions.focusDesktop();
+  }
+
+  /** Turns to the desktop, where something comes into sight. */
+  _leaveFor() {
+    if (SHEET.matches) this.toggle(false);
+    else this._actions.focusDesktop();
   }
 
   _wireKeys() {
@@ -158,7 +200,7 @@ export class Panel {
       event.stopPropagation();
       // noVNC lets go of all keys on this event; else the chord's would stay down on the desktop.
       window.dispatchEvent(new Event('blur'));
-      if (this._open && !this._element.contains(document.activeElement)) this._focusFirst();
+      if (this._open && !this._element.contains(document.activeElement)) this._focusInside();
       else this.toggle(true);
     }, { capture: true });
     this._element.addEventListener('keydown', (event) => {
@@ -183,13 +225,14 @@ export class Panel {
   _wirePointer() {
     // The keyboard stays where it is, which is at the desktop as a rule.
     this._element.addEventListener('mousedown', (event) => {
-      if (!(event.target instanceof Element && event.target.closest('pre, p'))) event.preventDefault();
+      if (!(event.target instanceof Element && event.target.closest('pre, p, input'))) event.preventDefault();
     });
     this._element.addEventListener('click', (event) => {
       const button = event.target instanceof Element ? event.target.closest('button') : null;
       if (button?.dataset.do && button.getAttribute('aria-disabled') !== 'true') this._act(button, event.detail);
     });
     byId('panel-close').addEventListener('click', () => this.toggle(false));
+    byId('start').addEventListener('click', (event) => this._menu.open(event.detail === 0));
   }
 
   /**
@@ -201,8 +244,7 @@ export class Panel {
     switch (button.dataset.do) {
       case 'raise':
         void this._deeds.change(key('.window'), 'raise');
-        if (SHEET.matches) this.toggle(false);
-        else this._actions.focusDesktop();
+        this._leaveFor();
         break;
       case 'maximise': return void this._deeds.change(key('.window'), 'maximise');
       case 'restore': return void this._deeds.change(key('.window'), 'restore');

@@ -8,10 +8,12 @@
  * @property {(mode: Mode) => void} setMode
  * @property {(on: boolean) => void} setDrag
  * @property {(keyboard: boolean) => void} openApps   by the keyboard, or by mouse or finger
+ * @property {() => void} openMenu                    the menu of apps to start
  * @property {() => Promise<void>} screenshot
  * @property {() => void} focusDesktop
  */
 
+import { FullScreen } from './fullscreen.js';
 import { byId } from './overlay.js';
 import { remember, remembered } from './store.js';
 
@@ -161,17 +163,7 @@ export class Toolbar {
 
     byId('new-tab').hidden = window.top === window;
 
-    const full = byId('fullscreen');
-    full.hidden = !document.fullscreenEnabled;
-    full.addEventListener('click', () => {
-      const change = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
-      change.then(() => this._actions.focusDesktop(), () => {});
-    });
-    document.addEventListener('fullscreenchange', () => {
-      const label = document.fullscreenElement ? 'Leave full screen' : 'Full screen';
-      full.title = label;
-      full.setAttribute('aria-label', label);
-    });
+    this._wireFullScreen();
 
     /** @type {HTMLDialogElement} */
     const help = byId('help');
@@ -182,6 +174,25 @@ export class Toolbar {
     help.addEventListener('click', (event) => {
       if (event.target === help) help.close(); // beside the dialog's content
     });
-    help.addEventListener('close', () => this._actions.focusDesktop());
+    byId('help-start').addEventListener('click', () => help.close('menu'));
+    help.addEventListener('close', () => {
+      if (help.returnValue === 'menu') this._actions.openMenu();
+      else this._actions.focusDesktop();
+      help.returnValue = '';
+    });
+  }
+
+  _wireFullScreen() {
+    const button = byId('fullscreen');
+    const screen = new FullScreen(window);
+    button.hidden = !screen.possible;
+    button.addEventListener('click', () => {
+      screen.toggle().then(() => this._actions.focusDesktop(), () => {});
+    });
+    screen.follow(() => {
+      const label = screen.on ? 'Leave full screen' : 'Full screen';
+      button.title = label;
+      button.setAttribute('aria-label', label);
+    });
   }
 }

@@ -8,9 +8,10 @@
  */
 
 import * as api from './api.js';
-import { givenUp, initialModel, reduce } from './connection.js';
+import { givenUp, initialModel, phase, reduce } from './connection.js';
 import { describe, explain } from './describe.js';
-import { byId, showView, toast, wireCopyButtons } from './overlay.js';
+import { Opening, withoutOpen } from './opening.js';
+import { byId, focusAction, showView, toast, wireCopyButtons, wireResume } from './overlay.js';
 import { Panel } from './panel.js';
 import { Resizer, wantedSize } from './resize.js';
 import { Screen } from './screen.js';
@@ -140,6 +141,7 @@ async function runSocket(serial, signal) {
     closed(code, reason, lasted) {
       toolbar.showClipped(false);
       dispatch({ type: 'closed', serial, code, reason, lasted, random: Math.random() });
+      if (phase(model) === 'paused') focusAction();
     },
     clipped: (clipped) => toolbar.showClipped(clipped),
   });
@@ -205,7 +207,14 @@ function onAction() {
   }
 }
 
-const panel = new Panel({ focusDesktop: () => screen.focus() });
+/** The app that a tile asks for is opened once, and not again when the page is loaded again. */
+const opening = new Opening(new URLSearchParams(location.search).get('open') ?? '', {
+  open: (entry) => api.openEntry(entry, false),
+  opened: () => history.replaceState(null, '', withoutOpen(location.href)),
+  failed: (error) => toast(explain(error)),
+});
+
+const panel = new Panel({ focusDesktop: () => screen.focus(), learned: (desk) => opening.learn(desk) });
 
 const toolbar = new Toolbar({
   setMode(chosen) {
@@ -215,6 +224,7 @@ const toolbar = new Toolbar({
   },
   setDrag(on) { screen.drag = on; },
   openApps: (keyboard) => panel.toggle(keyboard),
+  openMenu: () => panel.openMenu(),
   screenshot: saveScreenshot,
   focusDesktop: () => screen.focus(),
 });
@@ -223,6 +233,7 @@ async function main() {
   toolbar.showMode(mode);
   screen.mode = mode;
   wireCopyButtons();
+  wireResume(() => dispatch({ type: 'resume' }));
   byId('action').addEventListener('click', onAction);
   new ResizeObserver(() => void fitDesktop()).observe(byId('screen'));
   window.addEventListener('online', () => dispatch({ type: 'nudge' }));
