@@ -1,0 +1,77 @@
+"""Starting a program from the menu: its name, its environment, and what a failure says."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from vizproxy.jupyter.starting import _refusal, app_name, environment
+from vizproxy.runner.order import MAX_NAME_CHARS, check_name
+
+FAILED = "vizproxy: cannot start kate: there is no room; try ending one of them"
+
+
+@pytest.mark.parametrize("name", ["Kate", "k" * 40, "k" * 41, "Visual é " * 20, "-- x"])
+def test_names_are_such_that_the_command_takes_them(name: str) -> None:
+    made = app_name(name)
+    assert check_name(made) == made
+    assert made == name or (len(name) > MAX_NAME_CHARS and made.endswith("…"))
+
+
+def test_the_environment_leads_to_no_other_desktop() -> None:
+    given = {
+        "PATH": "/usr/bin",
+        "DISPLAY": ":3",
+        "WAYLAND_DISPLAY": "wayland-0",
+        "XAUTHORITY": "/home/ada/.Xauthority",
+        "VIZPROXY_APP": "mark of another",
+        "LD_PRELOAD": "libdlfaker.so:libvglfaker.so:libown.so",
+        "VGL_ISACTIVE": "1",
+        "VGL_DISPLAY": ":4",
+        "VGL_FPS": "30",
+    }
+    assert environment(given) == {"PATH": "/usr/bin", "LD_PRELOAD": "libown.so", "VGL_FPS": "30"}
+
+
+@pytest.mark.parametrize(
+    ("told", "message", "hint", "logged"),
+    [
+        ([FAILED], "cannot start kate: there is no room", "ending one of them", False),
+        (
+            ["vizproxy: waiting for the desktop", FAILED],
+            "cannot start kate: there is no room",
+            "ending one of them",
+            False,
+        ),
+        (["vizproxy: cannot a: b; try c; try d"], "cannot a: b; try c", "d", False),
+        (["vizproxy: cannot a: b"], "cannot a: b", "", False),
+        (
+            ["vizproxy: cannot use the configuration: 1 problem", "  x.toml: line 3: no"],
+            "cannot use the configuration: 1 problem",
+            "",
+            True,
+        ),
+        (
+            ["Traceback (most recent call last):", "ImportError: no"],
+            "cannot start Kate: `vizproxy run` exited with status 9",
+            "the Jupyter server's log",
+            True,
+        ),
+        (
+            [],
+            "cannot start Kate: `vizproxy run` exited with status 9",
+            "the Jupyter server's log",
+            True,
+        ),
+    ],
+)
+def test_what_a_failure_says(
+    told: list[str], message: str, hint: str, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        error = _refusal("Kate", 9, told)
+    assert (error.message, error.hint) == (message, hint)
+    assert [record.getMessage() for record in caplog.records] == (
+        ["`vizproxy run` could not start Kate:\n" + "\n".join(told)] if logged else []
+    )
