@@ -1,7 +1,7 @@
 # vizproxy: `make` alone lists what can be made.
 #
 # What a target needs is installed on the way: Debian packages by container/build/install-debian.sh,
-# Python packages into .venv and the page's packages into vizproxy/web/node_modules, both from lock
+# Python packages into .venv, npm packages into node_modules beside their package.json, all from lock
 # files. A stamp named by the checksum of what it was made from makes the next run skip the work.
 
 PYTHON ?= python3
@@ -20,14 +20,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := container/build
 WEB := vizproxy/web
+HUB := tests/jupyter
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 checksum = $(firstword $(shell cat $(1) | cksum))
 RUNTIME_FROM := $(BUILD)/requirements.lock $(BUILD)/requirements-build.lock \
-	$(BUILD)/hatch_build.py pyproject.toml vizproxy/__init__.py
+	$(BUILD)/hatch_build.py pyproject.toml vizproxy/__init__.py vizproxy/jupyter/vizproxy.json
 RUNTIME_STAMP := $(VENV)/.runtime-$(call checksum,$(RUNTIME_FROM))
 DEV_STAMP := $(VENV)/.dev-$(call checksum,$(BUILD)/requirements-dev.lock)
 WEB_STAMP := $(WEB)/node_modules/.installed-$(call checksum,$(WEB)/package-lock.json)
+HUB_STAMP := $(HUB)/node_modules/.installed-$(call checksum,$(HUB)/package-lock.json)
 
 SHELL_SCRIPTS := .ci/run $(wildcard container/*.sh container/*/*.sh)
 
@@ -49,15 +51,15 @@ desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=ho
 # ------------------------------------------------------------------------------------------ check
 
 .PHONY: test
-test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) lint ## Run every check and every test
+test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) lint ## Run every check and every test
 	@$(BUILD)/install-debian.sh runtime demo test
 	node --test tests/web/*.test.mjs
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: test-fast
-test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Run the tests that take no longer than a few seconds each
+test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) ## Run the tests that take no longer than a few seconds each
 	@$(BUILD)/install-debian.sh runtime demo test
-	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of imports
@@ -84,8 +86,9 @@ screenshot: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Take the picture in RE
 	$(BIN)/python $(BUILD)/take_screenshot.py
 
 .PHONY: bench
-bench: $(RUNTIME_STAMP) ## Measure the viewer path
-	$(BIN)/python bench/viewer_path.py
+bench: $(RUNTIME_STAMP) ## Measure the viewer path, and the whole chain from a Jupyter server on
+	$(BIN)/python -m bench.viewer_path
+	$(BIN)/python -m bench.jupyter_chain
 
 # ------------------------------------------------------------------------------------------ build
 
@@ -104,7 +107,10 @@ lock: ## Renew the lock files after a change of the dependencies (UPGRADE=--upgr
 	$(COMPILE) --output-file $(BUILD)/requirements.lock
 	$(COMPILE) --output-file $(BUILD)/requirements-build.lock --group build --constraint $(BUILD)/requirements.lock
 	$(COMPILE) --output-file $(BUILD)/requirements-dev.lock --group dev --constraint $(BUILD)/requirements-build.lock
-	cd $(WEB) && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	for directory in $(WEB) $(HUB); do \
+		(cd $$directory && npm install --package-lock-only --omit-lockfile-registry-resolved \
+			--ignore-scripts --no-audit --no-fund) || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## Remove build products and caches
@@ -113,7 +119,7 @@ clean: ## Remove build products and caches
 
 .PHONY: distclean
 distclean: clean ## Remove what was installed here, too
-	rm -rf $(VENV) $(WEB)/node_modules
+	rm -rf $(VENV) $(WEB)/node_modules $(HUB)/node_modules
 
 # ---------------------------------------------------------------------------------------- install
 
@@ -135,10 +141,18 @@ $(DEV_STAMP): | $(BIN)/python
 	@$(PIP) install --use-pep517 --require-hashes -r $(BUILD)/requirements-dev.lock
 	@rm -f $(VENV)/.dev-* && touch $@
 
-$(WEB_STAMP):
+# $(call npm-ci,DIRECTORY,WHAT IT IS FOR): install what the directory's lock file names
+define npm-ci
 	@command -v npm >/dev/null || { \
-		echo 'cannot install the page: npm is not on the PATH; try installing Node.js 18 or newer with npm' >&2; \
+		echo 'cannot install $(2): npm is not on the PATH; try installing Node.js 18 or newer with npm' >&2; \
 		exit 69; }
-	@echo "Installing the page's packages into $(WEB)/node_modules" >&2
-	@cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@echo 'Installing $(2) into $(1)/node_modules' >&2
+	@cd $(1) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+endef
+
+$(WEB_STAMP):
+	$(call npm-ci,$(WEB),the packages of the page)
+
+$(HUB_STAMP):
+	$(call npm-ci,$(HUB),the proxy of the JupyterHub in the tests)

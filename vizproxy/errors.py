@@ -147,6 +147,7 @@ class RefusedError(VizproxyError):
     """The daemon refuses; the sentence, the hint and the exit code are its own."""
 
     code = "refused"
+    http_status = 409
 
     def __init__(self, message: str, hint: str, exit_code: int) -> None:
         super().__init__("", message, hint)

@@ -272,11 +272,21 @@ def _clean(layout: Layout) -> None:
     shutil.rmtree(layout.home, ignore_errors=True)
 
 
+def _is_in_use(layout: Layout) -> bool:
+    """Whether the owner that the lock file names is alive, and another process than this."""
+    try:
+        owner = int(layout.lock.read_bytes().removeprefix(_LOCK_MARK))
+        os.kill(owner, 0)
+    except (OSError, ValueError):
+        return False
+    return owner != os.getpid()
+
+
 @contextlib.contextmanager
 def leaving_word(root: Path | None) -> Iterator[None]:
     """If this fails, say why in the runtime directory, where others look who cannot see our output.
 
-    Nothing is written where there is no directory, or it is somebody else's, or in use.
+    Nothing is written where there is no directory, or it is somebody else's, or a daemon runs there.
     """
     try:
         yield
@@ -285,11 +295,17 @@ def leaving_word(root: Path | None) -> Iterator[None]:
     except VizproxyError as error:
         with contextlib.suppress(OSError, FileSystemError):
             if root is not None and root.lstat().st_uid == os.geteuid():
-                plain = str(error) in {error.message, f"{error.message}; try {error.hint}"}
-                lines = (error.message, error.hint) if plain else (str(error), "")
-                text = "".join(f"{' '.join(line.split())}\n" for line in lines)
-                write_private(Layout(root).failure, text.encode())
+                _leave_word(Layout(root), error)
         raise
+
+
+def _leave_word(layout: Layout, error: VizproxyError) -> None:
+    if _is_in_use(layout):
+        return
+    plain = str(error) in {error.message, f"{error.message}; try {error.hint}"}
+    lines = (error.message, error.hint) if plain else (str(error), "")
+    text = "".join(f"{' '.join(line.split())}\n" for line in lines)
+    write_private(layout.failure, text.encode())
 
 
 def write_private(path: Path, content: bytes) -> None:

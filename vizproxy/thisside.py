@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from vizproxy.config import LoadedConfig
+from vizproxy.config import SETTINGS, LoadedConfig
 from vizproxy.errors import FileSystemError
 
 SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
@@ -18,10 +18,14 @@ PAGE_VARIABLE: Final = "VIZPROXY_PAGE"
 
 
 def socket_of(loaded: LoadedConfig) -> Path:
-    """The daemon's socket: as configured, else VIZPROXY_SOCKET, else the default place."""
-    told = {"http.socket", "runtime.dir"} & {k for k, v in loaded.sources.items() if v != "default"}
+    """The daemon's socket: by a flag, else VIZPROXY_SOCKET, else as configured, else the usual place.
+
+    The variable says where this very process belongs; a configuration is for all that read it.
+    """
+    places = ("http.socket", "runtime.dir")
+    by_flag = any(loaded.sources[path] == SETTINGS[path].flag for path in places)
     variable = os.environ.get(SOCKET_VARIABLE)
-    return Path(variable) if variable and not told else loaded.config.http_socket
+    return Path(variable) if variable and not by_flag else loaded.config.http_socket
 
 
 def on_this_side(environment: Mapping[str, str], socket: Path) -> dict[str, str]:

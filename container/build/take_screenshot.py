@@ -1,21 +1,25 @@
-"""Takes the picture in README.md from the running product: `make screenshot`.
+"""Takes the pictures in README.md from the running product: `make screenshot`.
 
-A real desktop, seen through headless Chromium, with real programs on it.
+A real desktop, by itself and in a real JupyterLab, seen through headless Chromium, with real programs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, async_playwright
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PICTURE: Final = ROOT / ".github" / "desktop.png"
+PICTURES: Final = ROOT / ".github"
+DESKTOP: Final = PICTURES / "desktop.png"
+LAUNCHER: Final = PICTURES / "launcher.png"
+TAB: Final = PICTURES / "tab.png"
 PROGRAMS: Final = (
     ("volume", sys.executable, "-m", "tests.vtk_volume"),
     ("gears", "glxgears", "-geometry", "300x300+560+60"),
@@ -52,23 +56,65 @@ async def started(directory: str) -> tuple[asyncio.subprocess.Process, str]:
     raise RuntimeError("the desktop did not start")
 
 
-async def photograph(link: str) -> None:
+async def photograph(browser: Browser, link: str) -> None:
     """Open the page and save what it shows once the programs have drawn themselves."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 720})
+    await page.goto(link)
+    await page.wait_for_selector("html[data-state=connected]", state="attached")
+    await page.keyboard.press("Control+Alt+Shift+A")  # the list of apps
+    await page.wait_for_timeout(4000)
+    await page.screenshot(path=DESKTOP)
+    await page.close()
+
+
+async def photograph_lab(browser: Browser) -> None:
+    """Save what JupyterLab's launcher shows, and the tab that its tile opens."""
+    sys.path.insert(0, str(ROOT))
+    from tests.jupyter.jupyterlab import running_lab  # noqa: PLC0415 - of the tests, beside the code
+    from tests.jupyter.labpage import LabPage  # noqa: PLC0415
+    from tests.support import eventually  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as directory:
+        async with running_lab(Path(directory)) as lab:
+            page = await browser.new_page(
+                viewport={"width": 1280, "height": 800},
+                extra_http_headers={"Authorization": f"token {lab.token}"},
+            )
+            shown = LabPage(page, lab.home)
+            await shown.open(lab.url)
+            await page.wait_for_timeout(2000)
+            await page.screenshot(path=LAUNCHER)
+            await shown.desktop()
+            terminal = await shown.terminal()
+            for name, *command in PROGRAMS:
+                line = f"vizproxy run --detach --name {name} --framebuffer 512MiB {shlex.join(command)}"
+                await terminal.type(f"cd {ROOT} && {line}")
+            await page.locator(".lm-TabBar-tab", has_text="Desktop").first.click()
+            desktop = lab.embedded()
+
+            async def all_shown() -> bool:
+                async with desktop.session() as session, session.get("api/v1/windows") as answer:
+                    return len((await answer.json())["windows"]) == len(PROGRAMS)
+
+            await eventually(all_shown, timeout=60)
+            await page.wait_for_timeout(3000)
+            await page.screenshot(path=TAB)
+            await page.close()
+
+
+async def main() -> None:
+    """Take all pictures."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=CHROMIUM
         )
-        page = await browser.new_page(viewport={"width": 1280, "height": 720})
-        await page.goto(link)
-        await page.wait_for_selector("html[data-state=connected]", state="attached")
-        await page.keyboard.press("Control+Alt+Shift+A")  # the list of apps
-        await page.wait_for_timeout(4000)
-        await page.screenshot(path=PICTURE)
+        await photograph_lab(browser)
+        await photograph_desktop(browser)
         await browser.close()
 
 
-async def main() -> None:
-    """Start everything, take the picture, end everything."""
+async def photograph_desktop(browser: Browser) -> None:
+    """Start a desktop with programs, take its picture, end everything."""
     with tempfile.TemporaryDirectory() as directory:
         daemon, link = await started(directory)
         programs = [
@@ -81,7 +127,7 @@ async def main() -> None:
             for name, *command in PROGRAMS
         ]
         try:
-            await photograph(link)
+            await photograph(browser, link)
         finally:
             for process in (*programs, daemon):
                 process.terminate()

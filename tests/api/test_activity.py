@@ -61,7 +61,7 @@ async def test_a_moving_picture_alone_is_no_use_and_the_viewer_is_paused(shared:
         ended = await until_closed(viewer)
         assert (ended.code, ended.reason) == (
             PAUSED,
-            "nothing was typed or clicked for 1.5 seconds",
+            "nobody used the desktop for 1.5 seconds",
         )
         assert viewer.updates > 10, "the picture moved"
     assert await last_activity(shared) == before

@@ -91,7 +91,8 @@ def test_where_the_daemon_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert where(told, {"runtime.dir": "/mine"}, monkeypatch) == Path("/mine/http.sock")
     assert where(told, {"display.dpi": "100"}, monkeypatch) == Path("/told.sock")
     set_in_environment = told | {"VIZPROXY_HTTP_SOCKET": "/set.sock"}
-    assert where(set_in_environment, {}, monkeypatch) == Path("/set.sock")
+    assert where(set_in_environment, {}, monkeypatch) == Path("/told.sock")
+    assert where({"VIZPROXY_HTTP_SOCKET": "/set.sock"}, {}, monkeypatch) == Path("/set.sock")
 
 
 def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,17 @@ NAME = TEXT.filter(lambda text: "/" not in text and not any(map(str.isspace, tex
 HOSTS = st.from_regex(r"[a-z]([a-z0-9-]{0,9}[a-z0-9])?(\.[a-z]{2,3})?", fullmatch=True)
 ADDRESSES = HOSTS | st.ip_addresses().map(str)
 PORTS = st.integers(0, 65535)
+PATHS = TEXT.map(lambda text: Path("/", text)).filter(lambda path: str(path) == str(path).strip())
+COMMANDS = st.lists(NAME, min_size=1, max_size=3).map(tuple)
+PLAIN: Mapping[type[Kind[Any]], st.SearchStrategy[Any]] = {
+    AddressKind: st.builds(Address, ADDRESSES, PORTS),
+    OriginKind: st.builds("https://{}:{}".format, HOSTS, st.integers(1, 442)),
+    ColourKind: st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
+    PathKind: PATHS,
+    ProgramKind: NAME | NAME.map(lambda name: f"/usr/bin/{name}"),
+    TileKind: st.builds(Tile, NAME, COMMANDS, st.none() | PATHS),
+}
+"""Values of kinds that have no bounds."""
 
 
 def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
@@ -51,22 +63,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.builds(Size, widths, st.integers(least.height, most.height))
         case ChoiceKind(choices):
             return st.sampled_from(choices)
-        case AddressKind():
-            return st.builds(Address, ADDRESSES, PORTS)
-        case OriginKind():
-            return st.builds("https://{}:{}".format, HOSTS, st.integers(1, 442))
-        case ColourKind():
-            return st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
-        case ProgramKind():
-            return NAME | NAME.map(lambda name: f"/usr/bin/{name}")
-        case TileKind():
-            command = st.lists(NAME, min_size=1, max_size=3).map(tuple)
-            icon = st.none() | values(PathKind())
-            return st.builds(Tile, NAME, command, icon)
-        case PathKind():
-            return TEXT.map(lambda text: Path("/", text)).filter(
-                lambda path: str(path) == str(path).strip()
-            )
+        case _ if type(kind) in PLAIN:
+            return PLAIN[type(kind)]
     pytest.fail(f"no values for {kind}")
 
 

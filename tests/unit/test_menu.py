@@ -42,7 +42,7 @@ class FakeLauncher:
             raise RefusedError("cannot run it: there is no such program", "another", 69)
         return self.desk.app(f"app-{len(self.started)}")
 
-    async def look(self) -> None:
+    def look(self) -> None:
         self.looks += 1
 
 
@@ -116,13 +116,29 @@ def test_there_is_an_end_to_launchers(desk: Desk) -> None:
         desk.launcher()
 
 
-def test_an_entry_is_found_without_its_launchers_number_if_it_is_the_only_one(desk: Desk) -> None:
+def test_what_two_launchers_offer_is_listed_once(desk: Desk) -> None:
+    _, first = desk.launcher(KATE, VOREEN)
+    desk.launcher(VOREEN, replace(KATE, name="Kate of another version"))
+    assert ids(desk) == ["1.org.kde.kate", "1.tile.voreen", "2.org.kde.kate"]
+    assert len(desk.menu) == 3
+    desk.menu.leave(first)
+    assert ids(desk) == ["2.tile.voreen", "2.org.kde.kate"]
+
+
+async def test_a_link_opens_tiles_alone(desk: Desk) -> None:
+    launcher, _ = desk.launcher(KATE, VOREEN)
+    with pytest.raises(NoSuchEntryError, match=r"^cannot open Kate by a link: it has no tile"):
+        await desk.menu.open("org.kde.kate", new=False, tile=True)
+    assert await desk.menu.open("tile.voreen", new=False, tile=True) == (None, "app-1")
+    assert launcher.started == ["tile.voreen"]
+
+
+def test_an_entry_is_found_without_its_launchers_number(desk: Desk) -> None:
     desk.launcher(KATE, VOREEN)
     assert desk.menu.entry("tile.voreen").id == "1.tile.voreen"
-    desk.launcher(VOREEN)
+    desk.launcher(replace(VOREEN, comment="another"))
     assert desk.menu.entry("2.tile.voreen").id == "2.tile.voreen"
-    with pytest.raises(NoSuchEntryError, match="several launchers have it"):
-        desk.menu.entry("tile.voreen")
+    assert desk.menu.entry("tile.voreen").id == "1.tile.voreen"
     for unknown in ("", "kate", "3.tile.voreen", "1.", "x" * 500):
         with pytest.raises(NoSuchEntryError, match="nobody offers"):
             desk.menu.entry(unknown)
@@ -168,7 +184,7 @@ async def test_a_failure_is_passed_on(desk: Desk) -> None:
 
 async def test_all_launchers_are_asked_to_look(desk: Desk) -> None:
     launchers = [desk.launcher()[0] for _ in range(2)]
-    await desk.menu.look()
+    desk.menu.look()
     assert [launcher.looks for launcher in launchers] == [1, 1]
 
 

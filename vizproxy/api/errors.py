@@ -31,8 +31,9 @@ _HEADERS: Final = {
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer its security headers, just before it is sent."""
-    response.headers.update(_HEADERS)
+    """Give every answer its security headers, just before it is sent; a handler's own stay."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     # The page and its modules change with the version; the API with every moment.
     fresh = "no-store" if request.path.startswith("/api/") else "no-cache"
     response.headers.setdefault("Cache-Control", fresh)

@@ -64,7 +64,7 @@ class Session:
         self._services = services
         self._numbers = itertools.count(1)
         self._orders: dict[int, asyncio.Future[str]] = {}
-        self._looked_at = -LOOK_SECONDS
+        self._look = asyncio.Event()
 
     async def start(self, offer: str) -> str:
         """Have a program started; return the id of its app.
@@ -85,12 +85,9 @@ class Session:
         finally:
             del self._orders[number]
 
-    async def look(self) -> None:
-        """Ask for new programs, but not all the time."""
-        now = asyncio.get_running_loop().time()
-        if now - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = now
-            await self._send({"type": "look"})
+    def look(self) -> None:
+        """Have new programs asked for: now, or as soon as the last question is long enough ago."""
+        self._look.set()
 
     async def run(self) -> None:
         """Take offers and pass on orders until the launcher leaves.
@@ -104,13 +101,14 @@ class Session:
         telling = [
             asyncio.create_task(self._tell_desktop(), name="launcher: desktop"),
             asyncio.create_task(self._tell_activity(), name="launcher: activity"),
+            asyncio.create_task(self._ask_to_look(), name="launcher: look"),
         ]
         log.info("a launcher has connected")
         try:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT:
                     break
-                self._take(number, _READER.json_object(message.data))
+                await self._take(number, message.data)
         finally:
             menu.leave(number)
             for task in telling:
@@ -121,10 +119,11 @@ class Session:
                     order.set_exception(_not_started("the notebook's side has gone away"))
             log.info("a launcher has left")
 
-    def _take(self, number: int, told: Mapping[str, Any]) -> None:
+    async def _take(self, number: int, text: str) -> None:
+        # An offer has many icons: the picture of the desktop is not to stand still meanwhile.
+        told, offers = await asyncio.to_thread(_read, text)
         match told.get("type"):
             case "offer":
-                offers = parse_offers(told)
                 self._services.menu.offer(number, offers)
                 log.info("%d programs are offered for the menu", len(offers))
             case "started":
@@ -150,8 +149,10 @@ class Session:
 
     async def _tell_desktop(self) -> None:
         """Tell what programs need in their environment, once it is known and whenever it changes."""
+        changes = self._services.changes
         told: dict[str, Any] | None = None
         while True:
+            revision = changes.revision
             environment = self._services.desktop.environment()
             if environment is not None:
                 now = {
@@ -162,7 +163,8 @@ class Session:
                 if now != told:
                     told = now
                     await self._send(now)
-            await self._services.changes.wait()
+            while changes.revision == revision:  # it may have changed while it was told
+                await changes.wait()
 
     async def _tell_activity(self) -> None:
         """Tell when the desktop was last used, whenever it is used again."""
@@ -174,6 +176,14 @@ class Session:
             told = idleness.last
             await self._send({"type": "activity", "last": told})
             await asyncio.sleep(TELL_SECONDS)
+
+    async def _ask_to_look(self) -> None:
+        """Ask for new programs when somebody looks at the menu, but not all the time."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            await self._send({"type": "look"})
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
@@ -194,6 +204,12 @@ async def launcher(request: web.Request) -> web.StreamResponse:
             code = WSCloseCode.POLICY_VIOLATION if nonsense else WSCloseCode.TRY_AGAIN_LATER
             await close_socket(request, socket, End(code, error.message))
     return socket
+
+
+def _read(text: str) -> tuple[Mapping[str, Any], list[Offer]]:
+    """Read a message, and what it offers, if it is an offer. Blocks for a while."""
+    told = _READER.json_object(text)
+    return told, parse_offers(told) if told.get("type") == "offer" else []
 
 
 def parse_offers(told: Mapping[str, Any]) -> list[Offer]:

@@ -15,11 +15,16 @@ from vizproxy.errors import InvalidRequestError
 ICON_SECONDS: Final = 24 * 3600
 """How long a browser may keep an icon; its address changes with it."""
 
+ICON_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+)
+"""Shown by itself, an SVG is a page of this site: it may do nothing."""
+
 
 async def get_menu(request: web.Request) -> web.Response:
     """Every program that can be started; launchers are asked for new ones meanwhile."""
     menu = request.app[SERVICES].menu
-    await menu.look()
+    menu.look()
     entries = [_entry_json(entry) for entry in menu.entries()]
     return web.json_response({"revision": menu.revision(), "entries": entries})
 
@@ -32,20 +37,22 @@ async def get_icon(request: web.Request) -> web.Response:
     icon = entry.offer.icon
     headers = {
         "Cache-Control": f"private, max-age={ICON_SECONDS}, immutable",
-        # Shown by itself, an SVG is a page of this site: it may do nothing.
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "Content-Security-Policy": ICON_POLICY,
     }
     return web.Response(body=icon.data, content_type=icon.media_type, headers=headers)
 
 
 async def open_entry(request: web.Request) -> web.Response:
-    """Raise what was started from an entry, or start it; ``{"new": true}`` always starts."""
+    """Raise what was started from an entry, or start it.
+
+    With ``{"new": true}`` it is always started; with ``{"tile": true}`` it has to be a tile.
+    """
     services = request.app[SERVICES]
     body = await json_object(request, "start the program") if request.can_read_body else {}
-    new = body.get("new", False)
-    if not isinstance(new, bool):
-        raise InvalidRequestError("start the program", "'new' is neither true nor false")
-    found, app_id = await services.menu.open(request.match_info["id"], new=new)
+    new, tile = body.get("new", False), body.get("tile", False)
+    if not isinstance(new, bool) or not isinstance(tile, bool):
+        raise InvalidRequestError("start the program", "'new' or 'tile' is neither true nor false")
+    found, app_id = await services.menu.open(request.match_info["id"], new=new, tile=tile)
     if found is not None:
         await services.windows.raise_app(found)
     raised = found is not None

@@ -65,8 +65,8 @@ class Launcher(Protocol):
     async def start(self, offer: str) -> str:
         """Start a program; return the id of its app. Raises VizproxyError if that fails."""
 
-    async def look(self) -> None:
-        """Ask for new programs."""
+    def look(self) -> None:
+        """Ask for new programs, soon."""
 
 
 class Menu:
@@ -117,10 +117,10 @@ class Menu:
         self._revision += 1
         self._changes.bump()
 
-    async def look(self) -> None:
+    def look(self) -> None:
         """Ask all launchers for new programs."""
-        for launcher, _ in tuple(self._launchers.values()):
-            await launcher.look()
+        for launcher, _ in self._launchers.values():
+            launcher.look()
 
     # entries
 
@@ -138,19 +138,30 @@ class Menu:
         return self._revision
 
     def __len__(self) -> int:
-        return sum(len(offers) for _, offers in self._launchers.values())
+        return len(self._offers())
+
+    def _offers(self) -> dict[str, Offer]:
+        """What is offered, by the entries' ids.
+
+        Launchers in one container offer the same. That is listed once, as the first one's.
+        """
+        listed: dict[str, Offer] = {}
+        same: set[Offer] = set()
+        for number, (_, offers) in sorted(self._launchers.items()):
+            listed |= {f"{number}.{o.id}": o for o in offers.values() if o not in same}
+            same.update(offers.values())
+        return listed
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries: launcher by launcher, as they were offered."""
         snapshot = self._snapshot()
         return tuple(
-            Entry(entry_id := f"{number}.{offer.id}", offer, self._app_of(entry_id, snapshot))
-            for number, (_, offers) in sorted(self._launchers.items())
-            for offer in offers.values()
+            Entry(entry_id, offer, self._app_of(entry_id, snapshot))
+            for entry_id, offer in self._offers().items()
         )
 
     def entry(self, entry_id: str) -> Entry:
-        """The entry of an id, which may lack the launcher's number where one launcher alone has it.
+        """The entry of an id; without the launcher's number, the first launcher's that has it.
 
         Raises:
             NoSuchEntryError: there is none.
@@ -158,25 +169,32 @@ class Menu:
         entries = self.entries()
         found = [e for e in entries if e.id == entry_id]
         found = found or [e for e in entries if e.offer.id == entry_id]
-        if len(found) != 1:
-            why = "several launchers have it" if found else "nobody offers a program of that id"
-            raise NoSuchEntryError(f"find {entry_id[:80]!r} in the menu", why, "the app menu")
+        if not found:
+            raise NoSuchEntryError(
+                f"find {entry_id[:80]!r} in the menu",
+                "nobody offers a program of that id",
+                "the app menu",
+            )
         return found[0]
 
     def _app_of(self, entry_id: str, snapshot: Snapshot) -> App | None:
         apps = (snapshot.app(app_id) for app_id in reversed(self._started.get(entry_id, ())))
         return next((app for app in apps if app is not None), None)
 
-    async def open(self, entry_id: str, *, new: bool) -> tuple[App | None, str]:
+    async def open(self, entry_id: str, *, new: bool, tile: bool = False) -> tuple[App | None, str]:
         """Find the app that was started from an entry, unless a ``new`` one is wanted, or start it.
 
-        Returns the app that was found, if one was, and the app's id.
+        With ``tile`` it has to be a tile: a link may open these, and nothing else. Returns the app that
+        was found, if one was, and the app's id.
 
         Raises:
             NoSuchEntryError: there is no such entry.
             VizproxyError: it cannot be started.
         """
         entry = self.entry(entry_id)
+        if tile and not entry.offer.tile:
+            why = "it has no tile, and a link opens nothing else"
+            raise NoSuchEntryError(f"open {entry.offer.name} by a link", why, "the app menu")
         if new:
             return None, await self._start(entry)
         # Two tabs that are restored at once shall not start two.

@@ -264,7 +264,8 @@ def _load(arguments: argparse.Namespace) -> LoadedConfig:
 
 def _serve(arguments: argparse.Namespace) -> int:
     told = getattr(arguments, "runtime.dir") or os.environ.get(SETTINGS["runtime.dir"].variable)
-    with leaving_word(Path(told) if told else None):
+    directory = Path(os.path.expanduser(told)) if told else None  # noqa: PTH111 - raises never
+    with leaving_word(directory):
         loaded = _load(arguments)  # first: what is wrong with it need not wait for an HTTP library
     from vizproxy.cli import serve
 

@@ -171,7 +171,7 @@ class Gateway:
             await asyncio.wait((relaying, idling), return_when=asyncio.FIRST_COMPLETED)
             if relaying.done():
                 return relaying.result()
-            return End(PAUSED, f"nothing was typed or clicked for {duration_words(limit)}")
+            return End(PAUSED, f"nobody used the desktop for {duration_words(limit)}")
         finally:
             for task in (relaying, idling):
                 task.cancel()

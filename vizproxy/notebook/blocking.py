@@ -23,8 +23,8 @@ from vizproxy.notebook.values import App, Apps, Status, Window, Windows
 class Desktop:
     """The desktop of this notebook, or of any process that can reach its daemon.
 
-    Without ``socket``, it is the one that ``vizproxy`` finds in a terminal: as configured, else
-    VIZPROXY_SOCKET (which a Jupyter server with a Desktop tile sets), else the default place.
+    Without ``socket``, it is the one that ``vizproxy`` finds in a terminal: VIZPROXY_SOCKET (which a
+    Jupyter server with a Desktop tile sets), else as configured, else the usual place.
 
     Every call waits until it is done. Each asks afresh: nothing is kept open, so a desktop can be used
     in several threads, and after a fork. In code that has an event loop, use
