@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support import Daemon, running_daemon
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 TAKES_ANY_DISPLAY = ("tests/cli/", "test_event_loop", "test_two_servers", "test_virtualgl")
 """Tests whose X servers choose their numbers: run one after the other (`make test-fast`)."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist what belongs together: a file's tests, which may share a daemon."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives all tests of a file to one worker: they may share a daemon."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
         alone = any(part in file for part in TAKES_ANY_DISPLAY)
-        item.add_marker(pytest.mark.xdist_group("any display" if alone else file))
+        return "any display" if alone else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    """Tell pytest-xdist what belongs together."""
+    return ByFile(config, log)
 
 
 @pytest.fixture
@@ -37,3 +59,16 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
     """
     async with running_daemon(tmp_path_factory.mktemp("shared")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for all tests, which take a fresh profile each; they run on the session's loop."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - most tests need none
+
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=CHROMIUM_FLAGS, timeout=120_000
+        )
+        yield running
+        await running.close()

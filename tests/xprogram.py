@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--colour", default="ff0000")
     parser.add_argument("--place", default="200x100+40+60", help="WxH+X+Y")
     parser.add_argument("--moving", action="store_true")
+    parser.add_argument("--pause", type=float, default=0, help="seconds between two movements")
     parser.add_argument("--managed", action="store_true", help="let the window manager have it")
     parser.add_argument("--title", default="xprogram")
     parser.add_argument("--class", default="Xprogram", dest="class_name")
@@ -184,6 +185,7 @@ class Program:
             context.change(foreground=shade << 8 | 255 - shade)
             self.window.fill_rectangle(context, 0, 0, width, height)
             self.display.sync()
+            select.select([], [], [], self.options.pause)
 
 
 def say(text: str) -> None:

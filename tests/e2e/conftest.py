@@ -1,4 +1,4 @@
-"""One browser and one desktop for all tests here that don't break them; a fresh profile for each.
+"""One desktop for all tests here that don't break it; a fresh profile of the browser for each.
 
 Playwright's objects live on one event loop, so all of these tests and fixtures run on the session's.
 """
@@ -9,33 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext
 
 from tests.e2e.viewer import Viewer, link_to
 from tests.support import Daemon, running_daemon
 
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 NewViewer = Callable[..., Awaitable[Viewer]]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_FLAGS, timeout=120_000
-        )
-        yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
