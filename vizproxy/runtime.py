@@ -185,11 +185,16 @@ def _make_directory(layout: Layout) -> bool:
 def _close_to_others(layout: Layout) -> None:
     root = layout.root
     try:
-        if any(path != layout.failure for path in root.iterdir()) and not _former_daemon(layout):
+        if _has_things(layout) and not _former_daemon(layout):
             raise _unfit(root, "others can enter it, and it is in use for something else")
         root.chmod(DIRECTORY_MODE)
     except OSError as error:
         raise cannot(f"close {root} to others", error) from error
+
+
+def _has_things(layout: Layout) -> bool:
+    """Whether anything is in the directory but the word that a daemon has left."""
+    return any(path != layout.failure for path in layout.root.iterdir())
 
 
 def _former_daemon(layout: Layout) -> bool:
@@ -286,7 +291,8 @@ def _is_in_use(layout: Layout) -> bool:
 def leaving_word(root: Path | None) -> Iterator[None]:
     """If this fails, say why in the runtime directory, where others look who cannot see our output.
 
-    Nothing is written where there is no directory, or it is somebody else's, or a daemon runs there.
+    Nothing is written where there is no directory, or it is somebody else's, has other things in
+    it, or a daemon runs there.
     """
     try:
         yield
@@ -300,7 +306,7 @@ def leaving_word(root: Path | None) -> Iterator[None]:
 
 
 def _leave_word(layout: Layout, error: VizproxyError) -> None:
-    if _is_in_use(layout):
+    if _is_in_use(layout) or (_has_things(layout) and not _former_daemon(layout)):
         return
     plain = str(error) in {error.message, f"{error.message}; try {error.hint}"}
     lines = (error.message, error.hint) if plain else (str(error), "")

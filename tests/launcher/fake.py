@@ -41,6 +41,11 @@ class FakeDaemon:
             await self.hang_up()
             await runner.cleanup()
 
+    @property
+    def connected(self) -> bool:
+        """Whether somebody hears what is said."""
+        return bool(self._open)
+
     async def _launcher(self, request: web.Request) -> web.StreamResponse:
         self.connections += 1
         if self.status:

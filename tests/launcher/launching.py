@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.broker.desk import Desk, Json
@@ -32,9 +32,11 @@ class Heard:
 
 
 @contextlib.asynccontextmanager
-async def running(launcher: Launcher) -> AsyncIterator[None]:
+async def running(
+    launcher: Launcher, until_there: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[None]:
     """Run a launcher; it must go on until it is cancelled, and end then."""
-    task = asyncio.create_task(launcher.run())
+    task = asyncio.create_task(launcher.run(until_there))
     try:
         yield
         assert not task.done()

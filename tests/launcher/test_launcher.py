@@ -157,13 +157,20 @@ async def test_a_tile_s_program_starts_at_home(
         assert (await told(out)).splitlines()[:2] == ["[a b]", str(installed.home)]
 
 
+async def test_a_tile_s_program_that_is_missing(desk: Desk, installed: Installed) -> None:
+    async with launching(desk, installed, [Tile("Voreen", ("no-such-program",), None)]) as made:
+        status, answer = await made.open("tile.voreen")
+    assert status >= 400
+    assert answer["hint"] == "installing it, or another command in [[jupyter.tile]]"
+
+
 async def test_why_a_program_was_not_started(launched: Launching, tmp_path: Path) -> None:
     launched.installed.application("missing", Exec="no-such-program %f")
     launched.installed.application("nowhere", Name="Nowhere", Path=str(tmp_path / "gone"))
     status, answer = await launched.open("missing")
     assert status >= 400
     assert answer["message"] == "cannot run no-such-program: there is no such program"
-    assert answer["hint"] == "another PATH"
+    assert answer["hint"] == "installing it"
     status, answer = await launched.open("nowhere")
     assert status >= 400
     assert answer["message"] == (

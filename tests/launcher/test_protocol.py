@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from tests.launcher.fake import FakeDaemon
 from tests.launcher.launching import Heard, running
 from tests.support import eventually
 from tests.unit.installing import Installed
+from vizproxy.config import Tile
 from vizproxy.jupyter import launcher, starting
 from vizproxy.jupyter.launcher import Launcher, pause_seconds
+from vizproxy.jupyter.offer import Offer, look
 
 DESKTOP = {
     "type": "desktop",
@@ -150,6 +154,49 @@ async def test_what_the_daemon_tells_is_passed_on(
         assert heard.activities == [1795460000.5]
         assert heard.lost == 0
     assert heard.lost == 0, "it was ended, not lost"
+
+
+@pytest.fixture
+def may_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Until this is set, looking for programs takes its time, as on a slow disk."""
+    event = threading.Event()
+
+    def slow(environ: Mapping[str, str], tiles: Sequence[Tile]) -> Offer:
+        assert event.wait(30)
+        return look(environ, tiles)
+
+    monkeypatch.setattr(launcher, "look", slow)
+    yield event
+    event.set()
+
+
+async def test_where_the_desktop_is_does_not_wait_for_the_programs(
+    daemon: FakeDaemon, made: Launcher, heard: Heard, may_look: threading.Event
+) -> None:
+    async with running(made):
+        await until(lambda: daemon.connected)
+        await daemon.say(DESKTOP, {"type": "start", "order": 1, "entry": "kate"})
+        await until(lambda: heard.desktops)
+        await daemon.heard("failed")
+        assert [message["type"] for message in daemon.said] == ["failed"]
+        may_look.set()
+        assert await daemon.offered() == ["kate"]
+
+
+async def test_programs_are_looked_for_before_the_daemon_is_there(
+    daemon: FakeDaemon, made: Launcher, may_look: threading.Event
+) -> None:
+    there = asyncio.Event()
+
+    async def until_there() -> None:
+        await there.wait()
+
+    async with running(made, until_there):
+        may_look.set()
+        await until(lambda: made._offer)
+        assert daemon.connections == 0
+        there.set()
+        assert await daemon.offered() == ["kate"]
 
 
 async def test_nonsense_is_not_listened_to(

@@ -137,6 +137,8 @@ async def test_where_the_daemon_is_looked_for(tmp_path, monkeypatch):
     assert str(AsyncDesktop().socket) == "/run/told.sock"
     assert repr(Desktop("/run/mine.sock")) == "Desktop(socket='/run/mine.sock')"
     monkeypatch.setenv("VIZPROXY_RUNTIME_DIR", "/run/set")
+    assert str(Desktop().socket) == "/run/told.sock"
+    monkeypatch.delenv("VIZPROXY_SOCKET")
     assert str(Desktop().socket) == "/run/set/http.sock"
     monkeypatch.chdir(tmp_path)
     assert Desktop("mine.sock").socket == tmp_path / "mine.sock"

@@ -231,19 +231,6 @@ def test_links_to_files_and_directories_are_followed(installed: Installed, tmp_p
     assert ids(installed) == ["flat", "whole-app"]
 
 
-def test_there_are_limits(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(12):
-        installed.application(f"app-{n:02}", Name="N" * 300, Comment="word " * 300)
-    monkeypatch.setattr(entries, "MAX_FILES", 10)
-    assert len(ids(installed)) == 10
-    monkeypatch.setattr(entries, "MAX_ENTRIES", 4)
-    found = find(installed.environ, [Tile("Voreen", ("voreen",), None)])
-    assert [entry.id for entry in found] == ["tile.voreen", "app-00", "app-01", "app-02"]
-    assert len(found[1].name) == entries.MAX_NAME_CHARS
-    assert len(found[1].comment) <= entries.MAX_COMMENT_CHARS
-    assert found[1].comment.endswith("word…")
-
-
 KEYS = st.sampled_from(
     [
         *("Type", "Name", "Exec", "Icon", "Path", "Terminal", "TryExec", "Categories", "Keywords"),

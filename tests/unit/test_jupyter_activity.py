@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,6 @@ ROOT = "/user/zo%C3%AB/desktop"
 class Request:
     method: str
     path: str
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def make(times: dict[str, datetime] | None = None) -> tuple[Activity, dict[str, datetime]]:
@@ -88,11 +87,11 @@ def test_requests_that_act_count_once_the_daemon_tells_of_use(method: str, path:
 
 def test_a_picture_does_not_count():
     activity, _ = make()
-    activity.used(NOW.timestamp())
-    socket = Request("GET", f"{ROOT}/websockify", {"Upgrade": "WebSocket"})
-    assert not activity.counts(socket, ROOT)
-    activity.lost()
-    assert activity.counts(socket, ROOT)
+    counted = [activity.counts_by_itself]
+    for tell in (lambda: activity.used(NOW.timestamp()), activity.lost, activity.listens):
+        tell()
+        counted.append(activity.counts_by_itself)
+    assert counted == [True, False, True, False]
 
 
 def test_everything_counts_while_the_daemon_is_silent_but_the_question_for_it():

@@ -93,6 +93,34 @@ async def test_it_is_started_once_and_ended_politely(tmp_path: Path):
     assert attempt.runs == 1
 
 
+async def test_its_socket_is_looked_for_only_while_it_runs(tmp_path: Path):
+    async with trying(tmp_path, WAITS, Pauses(first=3600.0)) as attempt:
+        desktop = attempt.desktop
+        desktop.socket.parent.mkdir()
+        desktop.socket.touch()  # so whoever looks finds it
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(desktop.listening(), 0.1)
+        desktop.start()
+        await asyncio.wait_for(desktop.running(), 10.0)
+        await asyncio.wait_for(desktop.listening(), 10.0)
+        (await attempt.child()).kill()
+        await attempt.explained(Phase.FAILED)
+        for waiting in (desktop.running, desktop.listening):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(waiting(), 0.1)
+
+
+async def test_its_socket_is_awaited(tmp_path: Path):
+    async with trying(tmp_path, WAITS) as attempt:
+        attempt.desktop.start()
+        await attempt.child()
+        waiting = asyncio.create_task(attempt.desktop.listening())
+        assert not (await asyncio.wait((waiting,), timeout=0.2))[0]
+        attempt.desktop.socket.parent.mkdir()
+        attempt.desktop.socket.touch()
+        await asyncio.wait_for(waiting, 10.0)
+
+
 async def test_it_has_a_session_of_its_own(tmp_path: Path):
     async with trying(tmp_path, WAITS) as attempt:
         attempt.desktop.start()

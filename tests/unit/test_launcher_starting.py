@@ -6,10 +6,16 @@ import logging
 
 import pytest
 
+from vizproxy.errors import EXIT_NOT_FOUND
+from vizproxy.jupyter.entries import Entry
 from vizproxy.jupyter.starting import _refusal, app_name, environment
 from vizproxy.runner.order import MAX_NAME_CHARS, check_name
 
 FAILED = "vizproxy: cannot start kate: there is no room; try ending one of them"
+
+
+def entry(*, tile: bool = False) -> Entry:
+    return Entry("kate", "Kate", "", (), (), ("kate",), None, "", tile=tile)
 
 
 @pytest.mark.parametrize("name", ["Kate", "k" * 40, "k" * 41, "Visual é " * 20, "-- x"])
@@ -70,8 +76,18 @@ def test_what_a_failure_says(
     told: list[str], message: str, hint: str, logged: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        error = _refusal("Kate", 9, told)
+        error = _refusal(entry(), 9, told)
     assert (error.message, error.hint) == (message, hint)
     assert [record.getMessage() for record in caplog.records] == (
         ["`vizproxy run` could not start Kate:\n" + "\n".join(told)] if logged else []
     )
+
+
+@pytest.mark.parametrize(
+    ("tile", "hint"),
+    [(False, "installing it"), (True, "installing it, or another command in [[jupyter.tile]]")],
+)
+def test_a_missing_program_s_hint_is_one_for_who_chose_it_in_a_menu(tile: bool, hint: str) -> None:
+    told = ["vizproxy: cannot run kate: there is no such program; try another PATH"]
+    error = _refusal(entry(tile=tile), EXIT_NOT_FOUND, told)
+    assert (error.message, error.hint) == ("cannot run kate: there is no such program", hint)

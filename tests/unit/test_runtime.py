@@ -252,7 +252,7 @@ def test_why_it_failed_is_left_where_others_look_and_gone_with_the_next_start(
 def test_no_word_is_left_beside_another_daemon_or_in_no_directory(tmp_path: Path) -> None:
     with owned(tmp_path), pytest.raises(BusyError), leaving_word(tmp_path), owned(tmp_path):
         pass
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
         Layout(tmp_path).lock.write_text(f"vizproxy {child.pid}\n")
         with pytest.raises(FileSystemError), leaving_word(tmp_path):
@@ -260,7 +260,10 @@ def test_no_word_is_left_beside_another_daemon_or_in_no_directory(tmp_path: Path
     finally:
         child.communicate()
         Layout(tmp_path).lock.unlink()
-    for place in (None, tmp_path / "none"):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.tex").touch()
+    for place in (None, tmp_path / "none", home):
         with pytest.raises(FileSystemError), leaving_word(place):
             raise FileSystemError("start", "a reason", "")
-    assert list(tmp_path.iterdir()) == []
+    assert [p.name for p in tmp_path.rglob("*")] == ["home", "thesis.tex"]

@@ -16,7 +16,7 @@ _QUESTION: Final = "healthz"
 
 
 class Request(Protocol):
-    """What has to be known of a request, or of a WebSocket that was one."""
+    """What has to be known of a request."""
 
     @property
     def method(self) -> str | None:
@@ -25,10 +25,6 @@ class Request(Protocol):
     @property
     def path(self) -> str:
         """The path, below the server's root."""
-
-    @property
-    def headers(self) -> MutableMapping[str, str]:
-        """The headers."""
 
 
 class Activity:
@@ -70,17 +66,20 @@ class Activity:
         """The daemon tells nothing any more."""
         self._told = False
 
-    def counts(self, request: Request, root: str) -> bool:
-        """Whether a request is activity by itself. ``root`` is the path of the desktop's page.
+    @property
+    def counts_by_itself(self) -> bool:
+        """Whether whatever passes is activity by itself, also what comes by a WebSocket.
 
-        As long as the daemon does not tell of use, everything is, as jupyter-server-proxy has it by
-        default: a session that was kept too long is better than one that was ended under its user.
+        It is as long as the daemon does not tell of use, as jupyter-server-proxy has it by default: a
+        session that was kept too long is better than one that was ended under its user.
         """
+        return not self._told
+
+    def counts(self, request: Request, root: str) -> bool:
+        """Whether a request is activity by itself. ``root`` is the path of the desktop's page."""
         path = request.path.removeprefix(root).strip("/")
         if path == _QUESTION:
             return False
-        if not self._told:
+        if self.counts_by_itself:
             return True
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return False
         return request.method in _ACTING and (request.method, path) not in _OF_THE_PAGE

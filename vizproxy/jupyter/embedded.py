@@ -30,6 +30,11 @@ _SENTENCE: Final = "vizproxy: "
 _HOPELESS: Final = frozenset({EXIT_USAGE, EXIT_UNAVAILABLE})
 """Exit codes of a daemon that would fail again at once: bad configuration, a missing program."""
 
+_FIRST_LOOK_SECONDS: Final = 0.1
+_LAST_LOOK_SECONDS: Final = 1.0
+_GROWTH: Final = 1.1
+"""How often is looked for the socket: after these pauses, which grow by that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
@@ -98,6 +103,7 @@ class EmbeddedDesktop:
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._said: list[str] = []
         self._visit = asyncio.Event()
+        self._runs = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._child: Child | None = None
         self._began = clock()
@@ -121,6 +127,21 @@ class EmbeddedDesktop:
         """Somebody looks for the desktop: start it, or try once more."""
         self.start()
         self._visit.set()
+
+    async def running(self) -> None:
+        """Wait until the daemon was started and has not ended, which may be never."""
+        await self._runs.wait()
+
+    async def listening(self) -> None:
+        """Wait until the daemon listens. Its socket is looked for only while there is a daemon."""
+        while True:
+            await self._runs.wait()
+            pause = _FIRST_LOOK_SECONDS
+            while self._runs.is_set():
+                if await asyncio.to_thread(self.socket.exists):
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * _GROWTH, _LAST_LOOK_SECONDS)
 
     async def stop(self) -> None:
         """End the daemon, and remove what it left."""
@@ -183,8 +204,12 @@ class EmbeddedDesktop:
         except OSError as error:
             return _End(EXIT_UNAVAILABLE, f"cannot start the desktop's daemon: {error}", "")
         log.debug("started the desktop's daemon, pid %d", self._child.pid)
+        self._runs.set()
         self._started()
-        status = await self._child.wait()
+        try:
+            status = await self._child.wait()
+        finally:
+            self._runs.clear()
         self._child = None
         return self._read_end(status)
 

@@ -32,7 +32,8 @@ MAX_FILES: Final = 5000
 
 MAX_FILE_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 4
-"""How deep below ``applications`` is looked."""
+MAX_DIRECTORIES: Final = 2000
+"""How deep below ``applications`` is looked, and in how many directories: a link may lead anywhere."""
 
 MAX_ID_CHARS: Final = 200
 MAX_NAME_CHARS: Final = 80
@@ -152,13 +153,18 @@ def _files(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
 
 def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
     seen: set[str] = set()  # links may lead in circles
-    for directory, folders, files in os.walk(root, followlinks=True):
+    for number, (directory, folders, files) in enumerate(os.walk(root, followlinks=True)):
+        if number == MAX_DIRECTORIES:
+            log.debug("%r has too many directories: the rest is left out", str(root))
+            return
         inside = Path(directory).relative_to(root)
         real = os.path.realpath(directory)
-        if real in seen or len(inside.parts) > MAX_DEPTH:
+        if real in seen:
             folders.clear()
             continue
         seen.add(real)
+        if len(inside.parts) == MAX_DEPTH:
+            folders.clear()
         folders.sort()
         for file in sorted(files):
             if not file.endswith(_SUFFIX):

@@ -63,6 +63,8 @@ class Desktop(Protocol):
 class DesktopHandler(NamedLocalProxyHandler):  # type: ignore[misc]  # it has no types
     """The route ``desktop/``."""
 
+    is_websocket = False
+
     def initialize(self, desktop: Desktop, page: Page) -> None:
         """Take what the entry gives each request."""
         self._desktop = desktop
@@ -132,6 +134,7 @@ class DesktopHandler(NamedLocalProxyHandler):  # type: ignore[misc]  # it has no
 
     async def open(self, path: str) -> None:
         """Connect a WebSocket that was accepted already: what is wrong is told by closing it."""
+        self.is_websocket = True
         self._desktop.wanted()
         try:
             await super().open(path)

@@ -14,7 +14,7 @@ import logging
 import os
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ class Launcher:
         self._on_activity = on_activity
         self._on_lost = on_lost
         self._environ = environ
-        self._offer = Offer()
+        self._offer: Offer | None = None  # nobody has looked yet
         self._told: str | None = None
         self._socket: Socket | None = None
         self._offering = asyncio.Lock()
@@ -82,11 +82,18 @@ class Launcher:
         self._now = asyncio.Event()
         self._said: deque[str] = deque(maxlen=3)
 
-    async def run(self) -> None:
-        """Offer programs and start them, until cancelled."""
-        self._offer = await self._looked()
+    async def run(self, until_there: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Offer programs and start them, until cancelled.
+
+        Programs are looked for at once, beside all else: that may take seconds, which nobody is to
+        wait for who wants to know where the desktop is. ``until_there`` waits for a daemon that has
+        yet to come.
+        """
         loop, failures = asyncio.get_running_loop(), 0
         async with asyncio.TaskGroup() as tasks:
+            self._look_soon(tasks)
+            if until_there is not None:
+                await until_there()
             while True:
                 began = loop.time()
                 await self._connect(tasks)
@@ -172,10 +179,7 @@ class Launcher:
                 order, entry = int(told["order"]), str(told["entry"])
                 tasks.create_task(self._carry_out(order, entry, socket), name="start a program")
             case "look":
-                self._look_wanted = True
-                if not self._looking:
-                    self._looking = True
-                    tasks.create_task(self._look(), name="look for programs")
+                self._look_soon(tasks)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
@@ -191,6 +195,12 @@ class Launcher:
 
     # programs
 
+    def _look_soon(self, tasks: asyncio.TaskGroup) -> None:
+        self._look_wanted = True
+        if not self._looking:
+            self._looking = True
+            tasks.create_task(self._look(), name="look for programs")
+
     async def _look(self) -> None:
         """Look for new programs, and once more if that was asked for meanwhile."""
         while self._look_wanted:
@@ -204,13 +214,13 @@ class Launcher:
             return await asyncio.to_thread(look, dict(self._environ), self._tiles)
         except Exception:
             log.exception("cannot look for programs: a bug in vizproxy")
-            return self._offer
+            return self._offer or Offer()
 
     async def _tell_offer(self) -> None:
-        """Tell the daemon what there is, if it was told otherwise."""
+        """Tell the daemon what there is, if that is known, and it was told otherwise."""
         async with self._offering:
             socket, offer = self._socket, self._offer
-            if socket is not None and offer.message != self._told:
+            if socket is not None and offer is not None and offer.message != self._told:
                 await _send(socket, offer.message)
                 if socket is self._socket:
                     self._told = offer.message
@@ -229,7 +239,7 @@ class Launcher:
         await _send(socket, json.dumps({**answer, "order": order}))
 
     async def _start(self, entry_id: str) -> str:
-        entry = self._offer.entries.get(entry_id)
+        entry = self._offer.entries.get(entry_id) if self._offer else None
         if entry is None:
             why = "it is not installed any more"
             raise InvalidRequestError(f"start {entry_id}", why, "another program of the menu")

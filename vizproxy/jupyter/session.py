@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 PROXY: Final = "jupyter_server_proxy"
 
 _TASKS_END_SECONDS: Final = 2.0
-_FIRST_LOOK_SECONDS: Final = 0.1
-_LAST_LOOK_SECONDS: Final = 1.0
-_GROWTH: Final = 1.1
-"""How often is looked for the socket of our own daemon: after these pauses, which grow by that."""
 
 
 class Session:
@@ -59,6 +55,7 @@ class Session:
         self._virtualgl: virtualgl.VirtualGL | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._proxied = False
+        self._root = ""
 
     @property
     def _settings(self) -> Jupyter:
@@ -141,7 +138,8 @@ class Session:
             virtualgl_for=self._settings.virtualgl,
             find_virtualgl=lambda: self._virtualgl,
         )
-        page = f"{self._page()}/" if self._proxied else None
+        self._root = self._page()
+        page = f"{self._root}/" if self._proxied else None
         self._surroundings.begin(page, Path(sysconfig.get_path("scripts")))
         self._launcher = Launcher(
             self._desktop.socket,
@@ -196,12 +194,12 @@ class Session:
 
     async def _launch(self) -> None:
         """Talk to the daemon, once there may be one: that one of our own has yet to come is no news."""
+        if self._launcher is None:
+            return
         if isinstance(self._desktop, EmbeddedDesktop):
-            pause = _FIRST_LOOK_SECONDS
-            while not await asyncio.to_thread(self._desktop.socket.exists):
-                await asyncio.sleep(pause)
-                pause = min(pause * _GROWTH, _LAST_LOOK_SECONDS)
-        if self._launcher is not None:
+            await self._desktop.running()  # nothing is done for one that nobody wants
+            await self._launcher.run(self._desktop.listening)
+        else:
             await self._launcher.run()
 
     def _in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -220,7 +218,13 @@ class Session:
             self._surroundings.desktop_is(environment, virtualgl_display)
 
     def _counts(self, handler: DesktopHandler) -> bool:
-        return self._activity is None or self._activity.counts(handler.request, self._page())
+        # For each message of a WebSocket, in both directions: nothing here may take long.
+        activity = self._activity
+        if activity is None:
+            return True
+        if handler.is_websocket:
+            return activity.counts_by_itself
+        return activity.counts(handler.request, self._root)
 
 
 def _extra_environment(settings: dict[str, Any]) -> MutableMapping[str, str] | None:

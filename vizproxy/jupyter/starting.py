@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from vizproxy import virtualgl
-from vizproxy.errors import InternalError, NotReadyError, RefusedError, VizproxyError, system_reason
+from vizproxy.errors import (
+    EXIT_NOT_FOUND,
+    InternalError,
+    NotReadyError,
+    RefusedError,
+    VizproxyError,
+    system_reason,
+)
 from vizproxy.jupyter.entries import Entry, home
 
 log = logging.getLogger(__name__)
@@ -26,6 +33,8 @@ MAX_NAME_CHARS: Final = 40
 """The longest name that ``vizproxy run --name`` takes."""
 
 _PREFIX: Final = "vizproxy: "
+_MISSING: Final = "installing it"
+_MISSING_TILE: Final = "installing it, or another command in [[jupyter.tile]]"
 _OF_A_DESKTOP: Final = frozenset(
     {"DISPLAY", "VGL_DISPLAY", "VIZPROXY_APP", "WAYLAND_DISPLAY", "XAUTHORITY"}
 )
@@ -55,7 +64,7 @@ async def start(entry: Entry, socket: Path, environ: Mapping[str, str]) -> str:
         for line in told:
             log.info("about %s: %s", app, line.removeprefix(_PREFIX))
         return app
-    raise _refusal(entry.name, process.returncode, told)
+    raise _refusal(entry, process.returncode, told)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -93,8 +102,9 @@ async def _spawn(
         raise NotReadyError(f"start {entry.name}", why, "`vizproxy run` in a terminal") from error
 
 
-def _refusal(name: str, status: int | None, told: list[str]) -> VizproxyError:
+def _refusal(entry: Entry, status: int | None, told: list[str]) -> VizproxyError:
     """The error that a failed command has told, or one that says how it has failed."""
+    name = entry.name
     sentences = [line for line in told if line.startswith(_PREFIX + "cannot ")]
     if not sentences or not all(line.startswith(_PREFIX) for line in told):
         log.error("`vizproxy run` could not start %s:\n%s", name, "\n".join(told))
@@ -102,4 +112,8 @@ def _refusal(name: str, status: int | None, told: list[str]) -> VizproxyError:
         why = f"`vizproxy run` exited with status {status}"
         return InternalError(f"start {name}", why, "the Jupyter server's log")
     message, separator, hint = sentences[-1].removeprefix(_PREFIX).rpartition("; try ")
-    return RefusedError(message if separator else hint, hint if separator else "", 1)
+    if not separator:
+        message, hint = hint, ""
+    if status == EXIT_NOT_FOUND:  # the command's hint is for a terminal, not for a menu
+        hint = _MISSING_TILE if entry.tile else _MISSING
+    return RefusedError(message, hint, 1)
