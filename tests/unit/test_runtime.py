@@ -252,7 +252,9 @@ def test_why_it_failed_is_left_where_others_look_and_gone_with_the_next_start(
 def test_no_word_is_left_beside_another_daemon_or_in_no_directory(tmp_path: Path) -> None:
     with owned(tmp_path), pytest.raises(BusyError), leaving_word(tmp_path), owned(tmp_path):
         pass
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
     try:
         Layout(tmp_path).lock.write_text(f"vizproxy {child.pid}\n")
         with pytest.raises(FileSystemError), leaving_word(tmp_path):
