@@ -67,6 +67,7 @@ async def test_a_moving_picture_alone_is_no_use_and_the_viewer_is_paused(shared:
     assert await last_activity(shared) == before
 
 
+@pytest.mark.slow
 async def test_input_is_use_and_keeps_all_viewers(shared: Daemon) -> None:
     async with (
         window_on(shared, "--moving"),
@@ -109,6 +110,7 @@ async def test_what_people_do_to_apps_is_use_and_looking_is_none(shared: Daemon)
     assert await used_after(shared, last) > last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", ["by the configuration", "by the app"])
 async def test_an_app_that_counts_keeps_the_viewers(told: str, tmp_path: Path) -> None:
     settings = {"VIZPROXY_VIEWER_IDLE_TIMEOUT": "6s"}

@@ -198,6 +198,7 @@ async def test_what_takes_too_long(desktop):
     desktop.stop(app)
 
 
+@pytest.mark.slow
 async def test_a_program_that_does_not_want_to_end(tmp_path):
     async with desk_with(tmp_path, close_timeout="1s") as desk:
         desktop = Desktop(desk.socket)

@@ -78,6 +78,7 @@ def check_sentence(error):
     assert not re.search(r"--\w|\[Errno|cannot cannot|try try|vizproxy apps|None\b", text), text
 
 
+@pytest.mark.slow
 async def test_what_others_have_is_told(tmp_path):
     async with desk_with(tmp_path, framebuffer="64MiB") as desk:
         desktop = Desktop(desk.socket)
@@ -182,6 +183,7 @@ async def test_a_stranger_in_the_daemon_s_place(tmp_path):
             await stranger.wait_for_end("a-1")
 
 
+@pytest.mark.slow
 async def test_a_desktop_that_is_not_ready(tmp_path):
     never = {"VIZPROXY_PROGRAMS_XORG": "/bin/false"}
     async with running_daemon(tmp_path, wait=False, **never) as daemon, daemon.connected():

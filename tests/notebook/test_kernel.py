@@ -185,6 +185,7 @@ async def test_the_stop_button_ends_a_wait(notebook: Notebook) -> None:
     await notebook.value("desktop.stop(app)")
 
 
+@pytest.mark.slow
 async def test_programs_outlive_the_kernel(notebook: Notebook) -> None:
     await notebook.value("app = desktop.run('sleep 600', name='stays')")
     await notebook.manager.restart_kernel()

@@ -272,6 +272,7 @@ async def test_a_desktop_of_the_users_own_is_left_alone(tmp_path: Path):
         assert "ServerProxy.servers has a 'desktop' of its own" in own.log.read_text()
 
 
+@pytest.mark.slow
 async def test_other_entries_stay_and_tiles_of_programs_come(tmp_path: Path):
     config = {"ServerProxy": {"servers": {"other": {"unix_socket": str(tmp_path / "other.sock")}}}}
     (tmp_path / "vizproxy.toml").write_text(
