@@ -190,7 +190,7 @@ async def test_a_program_that_fails_shows_what_it_said_last(
     tmp_path: Path, new_viewer: NewViewer
 ) -> None:
     brief = Offered("brief", "Brief", failing_program("no licence <b>", code=4))
-    lines = [f"line {number}" for number in range(1, 9)]
+    lines = [*(f"line {number}" for number in range(1, 8)), "/a/long/path" * 20]
     wordy = Offered("wordy", "Wordy", failing_program(*lines))
     async with (
         running_daemon(tmp_path, "--http", "127.0.0.1:0") as daemon,
@@ -215,8 +215,10 @@ async def test_a_program_that_fails_shows_what_it_said_last(
         assert not await output.is_visible()
         await message.locator("summary", has_text="8 lines").click()
         assert (await output.inner_text()).split("\n") == lines
-        last = viewer.frame.locator("#toasts p code", has_text="line 8")
-        assert await last.inner_text() == "line 8"
+        widths = await output.evaluate("pre => [pre.scrollWidth, pre.clientWidth]")
+        assert widths[0] <= widths[1], "long lines are wrapped"
+        last = viewer.frame.locator("#toasts p code", has_text="/a/long/path")
+        assert await last.inner_text() == lines[-1]
         assert not viewer.problems
 
 
@@ -292,6 +294,22 @@ async def test_on_a_phone(link: str, desktop: Daemon, new_viewer: NewViewer) -> 
         await panel.is_open(but=True)
         await menu.panel.gives_back_the_keyboard()
     assert not viewer.problems
+
+
+async def test_it_is_asked_for_until_there_is_an_answer(
+    desktop: Daemon, new_viewer: NewViewer
+) -> None:
+    viewer = await new_viewer()
+    async with prefix_site(desktop.socket) as proxy, launcher_on(desktop, VOREEN):
+        proxy.out_of_order.add("/api/v1/menu")
+        await viewer.open(proxy.link)
+        menu = await opened(viewer)
+        note = viewer.frame.locator("#menu-note", has_text="502")
+        await note.wait_for()
+        assert "The page keeps trying by itself." in await note.inner_text()
+        proxy.out_of_order.clear()
+        await menu.entry("Voreen").wait_for()
+        assert not await note.is_visible()
 
 
 async def test_strangers_see_nothing_of_it(desktop: Daemon, new_viewer: NewViewer) -> None:

@@ -91,6 +91,26 @@ async def test_an_app_that_is_not_known_here(
         assert launcher.ordered == []
 
 
+async def test_a_link_opens_tiles_only(
+    proxy: PrefixProxy, desktop: Daemon, new_viewer: NewViewer
+) -> None:
+    """Any site may lead a visitor to such an address."""
+    viewer = await new_viewer()
+    async with launcher_on(desktop, OTHER, VOREEN) as launcher:
+        await viewer.open(proxy.link + "?open=other")
+        await viewer.frame.locator("#toasts p", has_text="other").wait_for()
+        assert launcher.ordered == []
+
+        async with desktop.session() as session, session.post("api/v1/menu/other/open") as answer:
+            assert answer.status == 201
+        await viewer.page.reload()
+        toast = viewer.frame.locator("#toasts p", has_text="other")
+        await toast.wait_for()
+        assert (await toast.inner_text()).startswith("Cannot ")
+        assert launcher.ordered == ["other"], "nor is one that runs brought to the front"
+    assert not [problem for problem in viewer.problems if "Failed to load" not in problem]
+
+
 async def test_in_a_new_tab_the_plain_desktop_opens(
     proxy: PrefixProxy, desktop: Daemon, new_viewer: NewViewer
 ) -> None:

@@ -1,13 +1,14 @@
-"""A desktop that nobody uses: the picture is paused, and the page is silent until somebody is there."""
+"""A page that nobody uses pauses, or rests without a picture, and is silent until somebody is there."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import WebSocket
+from playwright.async_api import Route, WebSocket
 
 from tests.e2e.conftest import NewViewer
 from tests.e2e.panel import Panel, app_on
@@ -17,11 +18,17 @@ from tests.support import Daemon, eventually, running_daemon
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
+A_QUARTER_HOUR = 900_000
 AN_HOUR = 3_600_000
 COME_BACK = """() => {
   window.dispatchEvent(new Event('online'));
   document.dispatchEvent(new Event('visibilitychange'));
   window.dispatchEvent(new Event('focus'));
+}"""
+
+HIDE = """hidden => {
+  Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+  document.dispatchEvent(new Event('visibilitychange'));
 }"""
 
 
@@ -49,7 +56,7 @@ async def test_it_pauses_and_a_click_resumes(impatient: Daemon, new_viewer: NewV
         await viewer.reaches("paused")
         assert await viewer.text("#title") == "Paused"
         text = await viewer.text("#text")
-        assert text == "Nothing was typed or clicked for 3 seconds. Your programs go on."
+        assert text == "Nobody used the desktop for 3 seconds. Your programs go on."
         assert await viewer.page.title() == "Paused · Desktop"
         assert await viewer.pixel(200, 200, "#still") == RED, "the last picture"
         assert await viewer.frame.locator("#still").is_visible()
@@ -133,6 +140,95 @@ async def test_who_uses_it_is_not_paused(impatient: Daemon, new_viewer: NewViewe
 
         await eventually(used_for_a_while)
         assert (await viewer.states())[before:] == []
+
+
+async def test_without_a_picture_and_a_visitor_it_rests(
+    desktop: Daemon, new_viewer: NewViewer
+) -> None:
+    viewer = await new_viewer()
+    async with prefix_site(desktop.socket) as proxy:
+        proxy.out_of_order.add("/api/v1/status")
+        await viewer.page.clock.install()
+        await viewer.open(proxy.link, "connecting")
+        await viewer.page.clock.run_for(A_QUARTER_HOUR // 2)
+        await viewer.page.mouse.move(100, 100)
+        await viewer.page.clock.run_for(A_QUARTER_HOUR - 60_000)
+        assert await viewer.state() == "connecting", "somebody was there"
+        await viewer.page.clock.run_for(90_000)
+        assert await viewer.state() == "resting"
+        assert await viewer.text("#title") == "This page has stopped looking"
+        assert (await viewer.text("#text")).endswith("The last it knew: the server did not answer.")
+        assert await viewer.page.title() == "Not looking · Desktop"
+        await check_silence(viewer)
+
+        proxy.out_of_order.clear()
+        await viewer.frame.locator("#action", has_text="Look again").click()
+        await viewer.reaches("connected")
+
+
+async def test_a_failed_desktop_is_watched_only_while_somebody_is_there(
+    tmp_path: Path, new_viewer: NewViewer
+) -> None:
+    viewer = await new_viewer()
+    async with (
+        running_daemon(
+            tmp_path,
+            wait=False,
+            VIZPROXY_PROGRAMS_X11VNC="/bin/false",
+            VIZPROXY_SUPERVISION_MAX_FAILURES="1",
+        ) as daemon,
+        daemon.connected(),
+        prefix_site(daemon.socket) as proxy,
+    ):
+        await viewer.page.clock.install()
+        await viewer.open(proxy.link, "failed")
+        await viewer.page.evaluate(HIDE, True)
+        await check_silence(viewer)
+        assert await viewer.state() == "failed"
+        asked = len(viewer.requests)
+        await viewer.page.evaluate(HIDE, False)
+
+        async def asks() -> bool:
+            return len(viewer.requests) > asked
+
+        await eventually(asks)
+        await viewer.page.clock.run_for(A_QUARTER_HOUR)
+        assert await viewer.state() == "resting"
+        await check_silence(viewer)
+        await viewer.page.keyboard.press("w")
+        await viewer.reaches("failed")
+
+
+async def test_a_page_that_loads_slowly_begins_when_it_is_whole(
+    link: str, new_viewer: NewViewer
+) -> None:
+    viewer = await new_viewer()
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        arrived.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await viewer.page.route("**/core/rfb.js", slow)
+    await viewer.page.clock.install()
+    await viewer.open(link, "connecting")
+    await arrived.wait()
+    await viewer.page.clock.run_for(10_000)
+    await viewer.page.evaluate(COME_BACK)
+    assert not [url for url in viewer.requests if "/api/" in url]
+    go_on.set()
+    await viewer.reaches("connected")
+    assert not viewer.problems
+
+
+async def check_silence(viewer: Viewer) -> None:
+    """Nothing is asked of the server, whatever happens but for a visitor's hand."""
+    asked = len(viewer.requests)
+    await viewer.page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    await viewer.page.mouse.move(300, 300)
+    await viewer.page.clock.run_for(AN_HOUR)
+    assert viewer.requests[asked:] == []
 
 
 async def now(viewer: Viewer) -> float:

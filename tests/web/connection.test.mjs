@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { backoff, broken, initialModel, phase, reduce, servable } from '../../vizproxy/web/connection.js';
+import { backoff, broken, initialModel, PATIENCE, phase, reduce, servable } from '../../vizproxy/web/connection.js';
 import { status } from './fixtures.mjs';
 
 /** Sends events to a model; each gets the serial number of the task that is current then. */
@@ -135,7 +135,7 @@ test('a nudge cuts a wait short, wakes a denied page, and leaves a live one alon
   assert.equal(reduce(polling, { type: 'nudge' }), polling);
 });
 
-const PAUSED = lost(4001, 'nothing was typed or clicked for 30 minutes');
+const PAUSED = lost(4001, 'nobody used the desktop for 30 minutes');
 
 test('a desktop that nobody uses is paused, and nothing is asked any more', () => {
   const model = play(initialModel(), READY, OPENED, PAUSED);
@@ -204,3 +204,97 @@ test('backoff is spread, doubles and is capped', () => {
   assert.ok(backoff(3, 0) < backoff(3, 0.99));
 });
 
+const tick = (seconds = 1, used = false) => ({ type: 'tick', seconds, used });
+const HIDE = { type: 'visibility', hidden: true };
+const SEE = { type: 'visibility', hidden: false };
+
+test('after a long time without a picture and without a visitor the page rests', () => {
+  const polling = play(initialModel(), STARTING);
+  const unreachable = play(initialModel(), { type: 'silence' });
+  const dropping = play(initialModel(), READY, lost(1013, '', 0), { type: 'waited' }, READY);
+  for (const model of [initialModel(), polling, unreachable, dropping]) {
+    assert.equal(play(model, tick(PATIENCE - 1)).serial, model.serial, 'its task goes on');
+    const resting = play(model, tick(PATIENCE - 1), tick());
+    assert.equal(phase(resting), 'resting');
+    assert.deepEqual(resting.task, { kind: 'none' });
+    assert.notEqual(resting.serial, model.serial, 'what was asked is taken back');
+    assert.equal(reduce(resting, { type: 'nudge' }), resting, 'the network is nobody');
+    assert.equal(reduce(resting, tick(PATIENCE, true)), resting, 'and a mouse may be on its way past');
+    for (const event of [{ type: 'resume' }, SEE]) {
+      const resumed = reduce(resting, event);
+      assert.deepEqual(resumed.task, { kind: 'status', after: null });
+      assert.notEqual(phase(resumed), 'resting');
+      assert.equal(play(resumed, tick(PATIENCE - 1)).task.kind, 'status', 'its time begins anew');
+    }
+  }
+});
+
+test('whoever does something keeps it looking, and so does a picture', () => {
+  const polling = play(initialModel(), STARTING, tick(PATIENCE - 1));
+  for (const event of [tick(1, true), HIDE]) {
+    const later = play(polling, event, SEE, tick(PATIENCE - 1));
+    assert.equal(later.task.kind, 'status', event.type);
+  }
+  const open = play(polling, READY, OPENED);
+  assert.equal(reduce(open, tick(PATIENCE)), open);
+  assert.equal(phase(play(open, lost(), tick(PATIENCE - 1))), 'reconnecting');
+  assert.equal(phase(play(open, lost(), tick(PATIENCE))), 'resting');
+});
+
+test('what asks for nothing does not come to rest', () => {
+  const paused = play(initialModel(), READY, OPENED, PAUSED);
+  const denied = play(initialModel(), { type: 'refused', denial: 'session' });
+  for (const model of [paused, denied]) assert.equal(reduce(model, tick(PATIENCE)), model);
+});
+
+test('a key that could not be handed in is kept over a rest', () => {
+  const model = play(initialModel('secret'), { type: 'silence' }, tick(PATIENCE));
+  assert.equal(phase(model), 'resting');
+  assert.deepEqual(reduce(model, { type: 'resume' }).task, { kind: 'session', token: 'secret' });
+  const renewed = reduce(model, { type: 'token', token: 'new' });
+  assert.deepEqual(renewed.task, { kind: 'session', token: 'new' });
+  assert.notEqual(phase(renewed), 'resting');
+});
+
+test('a hidden page asks for nothing, and goes on at once when it is seen', () => {
+  const asking = { kind: 'status', after: null };
+  for (const [model, next] of [
+    [initialModel(), asking], [play(initialModel(), FAILED), asking], [play(initialModel(), { type: 'silence' }), asking],
+    [play(initialModel('secret'), { type: 'silence' }), { kind: 'session', token: 'secret' }],
+  ]) {
+    const hidden = reduce(model, HIDE);
+    assert.deepEqual(hidden.task, { kind: 'none' });
+    assert.equal(phase(hidden), phase(model));
+    assert.equal(play(hidden, { type: 'nudge' }, tick(PATIENCE), HIDE).serial, hidden.serial);
+    assert.deepEqual(reduce(hidden, SEE).task, next);
+  }
+});
+
+test('a page that is loaded in the background waits to be seen, but its key does not', () => {
+  assert.deepEqual(initialModel(null, true).task, { kind: 'none' });
+  assert.equal(reduce(initialModel(null, true), SEE).task.kind, 'status');
+  const keyed = initialModel('secret', true);
+  assert.equal(keyed.task.kind, 'session');
+  const held = play(keyed, { type: 'session' });
+  assert.deepEqual(held.task, { kind: 'none' });
+  assert.equal(play(held, SEE).task.kind, 'status');
+});
+
+test('a picture stays while nobody sees it; when it is lost, nobody is in a hurry', () => {
+  const open = play(initialModel(), READY, OPENED, HIDE);
+  assert.equal(phase(open), 'connected');
+  assert.equal(open.task.kind, 'socket');
+  const closed = play(open, lost());
+  assert.deepEqual(closed.task, { kind: 'none' });
+  assert.equal(play(closed, SEE).task.kind, 'status');
+  assert.equal(play(open, SEE).serial, open.serial);
+  const paused = play(open, PAUSED, SEE);
+  assert.equal(phase(paused), 'paused', 'to look at it is not to use it');
+  assert.deepEqual(paused.task, { kind: 'none' });
+});
+
+test('to see the page again is worth a try', () => {
+  const denied = play(initialModel(), { type: 'refused', denial: 'session' });
+  assert.equal(play(denied, SEE).task.kind, 'status');
+  assert.equal(play(initialModel(), { type: 'silence' }, SEE).task.kind, 'status');
+});

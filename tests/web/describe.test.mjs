@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { initialModel, reduce } from '../../vizproxy/web/connection.js';
+import { initialModel, PATIENCE, reduce } from '../../vizproxy/web/connection.js';
 import { describe, sentence } from '../../vizproxy/web/describe.js';
 import { status } from './fixtures.mjs';
 
@@ -17,6 +17,7 @@ test('each phase has a title, words and a tab title', () => {
   const models = [
     after(), after(seen('starting')), after(seen('stopping')), after(seen('failed')), after({ type: 'silence' }),
     after({ type: 'unsupported', reason: 'it cannot' }), after(seen('ready'), { type: 'closed', code: 4001, reason: '', lasted: 9 }), after(seen('ready'), { type: 'opened' }, { type: 'closed', code: 1006, reason: '', lasted: 9 }),
+    after(seen('failed'), { type: 'tick', seconds: PATIENCE, used: false }),
     ...['link', 'session', 'hub', 'socket'].map((denial) => after({ type: 'refused', denial })),
   ];
   for (const model of models) {
@@ -55,12 +56,25 @@ test('failed: the component, its reason, its last lines and a button', () => {
 
 test('paused: why, that the programs go on, and a button', () => {
   const paused = (reason) => describe(after(seen('ready'), { type: 'opened' }, { type: 'closed', code: 4001, reason, lasted: 9 }));
-  const view = paused('nothing was typed or clicked for 30 minutes');
+  const view = paused('nobody used the desktop for 30 minutes');
   assert.equal(view.title, 'Paused');
   assert.equal(view.tab, 'Paused · Desktop');
-  assert.equal(view.text, 'Nothing was typed or clicked for 30 minutes. Your programs go on.');
+  assert.equal(view.text, 'Nobody used the desktop for 30 minutes. Your programs go on.');
   assert.deepEqual([view.action, view.label, view.busy, view.rows], ['resume', 'Resume', false, []]);
   assert.equal(paused('').text, 'Nobody has used the desktop for a while. Your programs go on.');
+});
+
+test('resting: what it last knew, and a button', () => {
+  const resting = (...events) => describe(after(...events, { type: 'tick', seconds: PATIENCE, used: false }));
+  const view = resting(seen('failed', { xorg: { state: 'fatal' } }));
+  assert.equal(view.title, 'This page has stopped looking');
+  assert.equal(view.tab, 'Not looking · Desktop');
+  assert.equal(view.text, 'Nobody was here for a while, and there was no picture. The last it knew: the desktop is failed.');
+  assert.deepEqual([view.action, view.label, view.busy, view.rows, view.failure], ['resume', 'Look again', false, [], null]);
+  assert.match(resting(seen('failed'), { type: 'silence' }).text, /The last it knew: the server did not answer\.$/);
+  const refused = { type: 'closed', code: 1013, reason: 'too many viewers', lasted: 0 };
+  assert.match(resting(seen('ready'), refused).text, /The last it knew: too many viewers\.$/);
+  assert.match(resting().text, /no picture\.$/);
 });
 
 test('failed without a component to retry has no button', () => {

@@ -170,7 +170,7 @@ test('what is read aloud is the number of what was found', () => {
 test('an empty menu and one that cannot be had say so', () => {
   assert.equal(menuView(play(CLOSED_MENU, { type: 'loaded', entries: [] })).note, 'No apps are offered at the moment.');
   const lost = play(CLOSED_MENU, { type: 'opened' }, { type: 'unreachable', why: 'The server does not answer.' });
-  assert.equal(menuView(lost).note, 'The server does not answer.');
+  assert.equal(menuView(lost).note, 'The server does not answer. The page keeps trying by itself.');
   assert.equal(menuView(play(lost, { type: 'loaded', entries: ALL })).note, '');
   assert.equal(menuView(play(OPEN, { type: 'unreachable', why: 'No.' })).note, '', 'the old one is better than none');
 });

@@ -66,10 +66,10 @@ test('but not for ever', async (t) => {
 });
 
 test('a refusal is told, and the address stays as it is', async (t) => {
-  const { seen, opening } = made(t, 'x', new ApiError(404, "cannot find 'x' in the menu: nobody offers it", { code: 'no_such_entry', hint: 'the app menu' }));
+  const { seen, opening } = made(t, 'x', new ApiError(404, "cannot find 'x' in the menu: it is no tile", { code: 'no_such_entry', hint: 'the app menu' }));
   opening.learn(FULL);
   await settle();
-  assert.deepEqual(seen.failed, ["Cannot find 'x' in the menu: nobody offers it. Try the app menu."]);
+  assert.deepEqual(seen.failed, ["Cannot find 'x' in the menu: it is no tile. Try the app menu."]);
   assert.equal(seen.opened, 0);
 });
 

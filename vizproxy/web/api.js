@@ -214,10 +214,10 @@ export async function getMenu() {
  * Answers once the app is started, or one that runs already was brought to the front.
  *
  * @param {string} id
- * @param {boolean} another   start one in any case
+ * @param {{new: true} | {tile: true}} how   new: start one in any case; tile: only if it has a tile
  * @returns {Promise<{app: string, raised: boolean}>}
  */
-export async function openEntry(id, another) {
-  const options = another ? json('POST', { new: true }) : { method: 'POST' };
-  return request(`api/v1/menu/${encodeURIComponent(id)}/open`, (response) => response.json(), { ...options, timeout: START_TIMEOUT });
+export async function openEntry(id, how) {
+  const path = `api/v1/menu/${encodeURIComponent(id)}/open`;
+  return request(path, (response) => response.json(), { ...json('POST', how), timeout: START_TIMEOUT });
 }

@@ -20,9 +20,10 @@
  *   link: the key in the link was refused; session: no key was given; hub: something in front of the
  *   daemon wants a sign-in; socket: only the picture's socket was refused.
  *
- * @typedef {'connecting' | 'starting' | 'connected' | 'paused' | 'reconnecting' | 'failed' | 'denied'} Phase
+ * @typedef {'connecting' | 'starting' | 'connected' | 'paused' | 'resting' | 'reconnecting' | 'failed' | 'denied'} Phase
  *   paused: the daemon ended the picture because nobody used the desktop; the page asks for nothing
- *   until somebody is there again, so that it does not count as use itself
+ *   until somebody is there again, so that it does not count as use itself; resting: the same after a
+ *   long time in which there was neither a picture to be had nor anybody who did something
  *
  * @typedef {object} Model
  * @property {number} serial         number of the current task
@@ -35,6 +36,10 @@
  * @property {string} notice         why the last socket closed, in the server's words
  * @property {boolean} barred        the last socket was closed by the access rules
  * @property {boolean} paused
+ * @property {boolean} resting
+ * @property {number} quiet          seconds without a picture and without a visitor who does something
+ * @property {boolean} hidden        nobody sees the page, so it asks for nothing
+ * @property {Task | null} held      the task that goes on when somebody is there
  * @property {Denial | null} denial
  * @property {string} unsupported    why this browser cannot show the picture, or ''
  *
@@ -48,13 +53,21 @@
  *   | {type: 'unsupported', reason: string}
  *   | {type: 'token', token: string}
  *   | {type: 'nudge'}
+ *   | {type: 'tick', seconds: number, used: boolean}
+ *   | {type: 'visibility', hidden: boolean}
  *   | {type: 'resume'}} Event
  */
 
+/** @type {Task} */
+const ASK = { kind: 'status', after: null };
+/** @type {Task} */
+const REST = { kind: 'none' };
 /** A socket that lived for this long (seconds) was a good one: what ends it is news. */
 const GOOD_SOCKET = 5;
 /** An answer to a long poll that came within this time (seconds) and says nothing new is suspicious. */
 const PROMPT_ANSWER = 1;
+/** Seconds without a picture and without a visitor after which the page rests. */
+export const PATIENCE = 15 * 60;
 const POLICY_VIOLATION = 1008;
 /** The daemon's own code: nobody has used the desktop for a while. */
 const PAUSED = 4001;
@@ -75,12 +88,14 @@ export function backoff(tries, random, first = 0.5, most = 15) {
 
 /**
  * @param {string | null} token the key that the link carried
+ * @param {boolean} hidden
  * @returns {Model}
  */
-export function initialModel(token = null) {
-  return {
-    serial: 1,
-    task: token ? { kind: 'session', token } : { kind: 'status', after: null },
+export function initialModel(token = null, hidden = false) {
+  /** @type {Model} */
+  const model = {
+    serial: 0,
+    task: REST,
     status: null,
     open: false,
     pictured: false,
@@ -89,9 +104,15 @@ export function initialModel(token = null) {
     notice: '',
     barred: false,
     paused: false,
+    resting: false,
+    quiet: 0,
+    hidden,
+    held: null,
     denial: null,
     unsupported: '',
   };
+  // A key is handed in at once in any case: it is not in the address any more.
+  return turnTo(model, token ? { kind: 'session', token } : ASK);
 }
 
 /**
@@ -132,6 +153,7 @@ export function phase(model) {
   if (model.unsupported) return 'failed';
   if (model.denial) return 'denied';
   if (model.paused) return 'paused';
+  if (model.resting) return 'resting';
   if (model.open) return 'connected';
   if (model.status && model.silences === 0 && broken(model.status)) return 'failed';
   if (model.pictured) return 'reconnecting';
@@ -140,19 +162,30 @@ export function phase(model) {
 }
 
 /**
+ * What to do after a task was given up half-way: what the daemon knew before may be old.
+ *
+ * @param {Task} task
+ * @returns {Task}
+ */
+function insteadOf(task) {
+  if (task.kind === 'wait') return task.next;
+  return task.kind === 'session' ? task : ASK;
+}
+
+/**
+ * The model with its next task. While the page is hidden, what asks the daemon again and again is held:
+ * in front of a hub's server it would count as use without end.
+ *
  * @param {Model} model
  * @param {Task} task
  * @param {Partial<Model>} [changes]
  * @returns {Model}
  */
 function turnTo(model, task, changes = {}) {
-  return { ...model, ...changes, task, serial: model.serial + 1 };
+  const next = { ...model, held: null, ...changes, task, serial: model.serial + 1 };
+  if (!next.hidden || (task.kind !== 'status' && task.kind !== 'wait')) return next;
+  return { ...next, task: REST, held: insteadOf(task) };
 }
-
-/** @type {Task} */
-const ASK = { kind: 'status', after: null };
-/** @type {Task} */
-const REST = { kind: 'none' };
 
 /**
  * @param {Model} model
@@ -194,9 +227,45 @@ function onClosed(model, { code, reason, lasted, random }) {
  * @param {Model} model
  */
 function onNudge(model) {
-  if (model.unsupported || model.open || model.paused) return model;
+  if (model.unsupported || model.open || model.paused || model.resting) return model;
   if (model.denial) return turnTo(model, ASK);
   return model.task.kind === 'wait' ? turnTo(model, model.task.next) : model;
+}
+
+/**
+ * Time has passed on a page that is to be seen.
+ *
+ * @param {Model} model
+ * @param {{seconds: number, used: boolean}} event
+ */
+function onTick(model, { seconds, used }) {
+  if (model.open || model.task.kind === 'none') return model;
+  const quiet = used ? 0 : model.quiet + seconds;
+  if (quiet < PATIENCE) return { ...model, quiet };
+  return turnTo(model, REST, { resting: true, held: insteadOf(model.task) });
+}
+
+/**
+ * Somebody is there again, who wants to go on.
+ *
+ * @param {Model} model
+ */
+function onResume(model) {
+  if (!model.paused && !model.resting) return model;
+  const notice = model.paused ? '' : model.notice;
+  return turnTo(model, model.held ?? ASK, { paused: false, resting: false, quiet: 0, notice });
+}
+
+/**
+ * @param {Model} model
+ * @param {boolean} hidden
+ */
+function onVisibility(model, hidden) {
+  const now = { ...model, hidden };
+  if (hidden) return model.task.kind === 'status' || model.task.kind === 'wait' ? turnTo(now, model.task) : now;
+  if (model.resting) return onResume(now);
+  const changes = { quiet: 0 };
+  return now.held ? turnTo(now, now.held, changes) : onNudge({ ...now, ...changes });
 }
 
 /**
@@ -224,16 +293,20 @@ export function reduce(model, event) {
       return model.task.kind === 'wait' ? turnTo(model, model.task.next) : model;
     case 'opened':
       // Same task, so the same serial: the socket goes on.
-      return { ...model, open: true, pictured: true, notice: '', silences: 0 };
+      return { ...model, open: true, pictured: true, notice: '', silences: 0, quiet: 0 };
     case 'closed':
       return onClosed(model, event);
     case 'unsupported':
       return turnTo(model, REST, { unsupported: event.reason, open: false });
     case 'token':
-      return turnTo(model, { kind: 'session', token: event.token }, { open: false, barred: false, paused: false });
+      return turnTo(model, { kind: 'session', token: event.token }, { open: false, barred: false, paused: false, resting: false, quiet: 0 });
     case 'nudge':
       return onNudge(model);
     case 'resume':
-      return model.paused ? turnTo(model, ASK, { paused: false, notice: '' }) : model;
+      return onResume(model);
+    case 'tick':
+      return onTick(model, event);
+    case 'visibility':
+      return onVisibility(model, event.hidden);
   }
 }

@@ -38,7 +38,7 @@ import { ApiError } from './api.js';
 import { givenUp, phase, servable } from './connection.js';
 
 const NAME = 'Desktop';
-const BY_ITSELF = 'The page keeps trying by itself.';
+export const BY_ITSELF = 'The page keeps trying by itself.';
 
 /** @type {Record<import('./api.js').ComponentState, [Row['tone'], string]>} */
 const STATES = {
@@ -194,12 +194,28 @@ function paused({ notice }) {
   return { title: 'Paused', text: `${why} Your programs go on.`, action: 'resume', label: 'Resume' };
 }
 
+/**
+ * @param {Model} model
+ * @returns {Partial<View>}
+ */
+function resting({ status, silences, notice }) {
+  const known = silences > 0 ? 'the server did not answer' : notice || status?.summary;
+  const last = known ? ` ${sentence(`the last it knew: ${known}`)}` : '';
+  return {
+    title: 'This page has stopped looking',
+    text: `Nobody was here for a while, and there was no picture.${last}`,
+    action: 'resume',
+    label: 'Look again',
+  };
+}
+
 /** @type {Record<Phase, string>} */
 const TABS = {
   connecting: `Connecting… · ${NAME}`,
   starting: `Starting… · ${NAME}`,
   connected: NAME,
   paused: `Paused · ${NAME}`,
+  resting: `Not looking · ${NAME}`,
   reconnecting: `Reconnecting… · ${NAME}`,
   failed: `Not working · ${NAME}`,
   denied: `No access · ${NAME}`,
@@ -213,7 +229,7 @@ const TABS = {
 export function describe(model, age = 0) {
   const now = phase(model);
   const parts = {
-    connecting: waiting, reconnecting: waiting, starting, connected: () => ({}), paused, failed, denied,
+    connecting: waiting, reconnecting: waiting, starting, connected: () => ({}), paused, resting, failed, denied,
   }[now](model);
   const { status } = model;
   const telling = status !== null && model.silences === 0 && !model.unsupported

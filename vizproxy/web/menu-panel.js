@@ -1,6 +1,5 @@
 /**
- * The menu in the side panel: starts apps. It is asked for when somebody looks at it, and again when
- * it has changed meanwhile.
+ * The menu in the side panel: starts apps.
  *
  * @typedef {import('./apps.js').Menu} MenuNews
  * @typedef {import('./menu.js').MenuEvent} MenuEvent
@@ -15,6 +14,7 @@ import * as api from './api.js';
 import { explain } from './describe.js';
 import { CLOSED_MENU, reduceMenu } from './menu.js';
 import { keepEntries, keepHeight, revealActive, showMenu } from './menu-rows.js';
+import { MenuSource } from './menu-source.js';
 import { menuView } from './menu-view.js';
 import { byId, setText, toast } from './overlay.js';
 
@@ -29,11 +29,14 @@ export class Menu {
   constructor(surroundings) {
     this._surroundings = surroundings;
     this._state = CLOSED_MENU;
-    /** @type {MenuNews | null} */
-    this._news = null;
-    /** @type {number | null} the revision of what is shown */
-    this._revision = null;
-    this._asking = false;
+    this._inSight = false;
+    this._source = new MenuSource(api.getMenu, {
+      loaded: (entries) => {
+        keepEntries(new Set(entries.map(({ id }) => id)));
+        this._dispatch({ type: 'loaded', entries });
+      },
+      failed: (error) => this._dispatch({ type: 'unreachable', why: explain(error) }),
+    });
     /** @type {HTMLInputElement} */
     this._search = byId('menu-search');
     this._wire();
@@ -46,6 +49,7 @@ export class Menu {
   /** @param {boolean} open   the panel opens with the apps on the desktop, and closes as it is */
   set panelIsOpen(open) {
     if (this.isOpen) this._state = reduceMenu(this._state, { type: 'left' });
+    this._ask();
     if (open) byId('panel').dataset.view = 'apps';
   }
 
@@ -57,7 +61,12 @@ export class Menu {
     byId('menu-list').scrollTop = 0;
     // A finger would get the keyboard of the phone, which hides the half of it all.
     if (keyboard || !COARSE.matches) this._search.focus({ preventScroll: true });
-    void this._refresh();
+  }
+
+  /** @param {boolean} inSight   whether there is a panel, and somebody sees the page */
+  set inSight(inSight) {
+    this._inSight = inSight;
+    this._ask();
   }
 
   /**
@@ -67,36 +76,12 @@ export class Menu {
    * @param {boolean} anew   by a snapshot: a daemon that was restarted counts from 1 again
    */
   learn(news, anew) {
-    if (news === this._news && !anew) return;
-    if (anew) this._revision = null;
-    this._news = news;
-    if (news === null) {
+    if (news === null && this._state !== CLOSED_MENU) {
       this._dispatch({ type: 'forgotten' });
       showMenu(menuView(this._state));
       keepEntries(new Set());
-    } else if (this.isOpen) {
-      void this._refresh();
     }
-  }
-
-  async _refresh() {
-    if (this._asking || this._news === null || this._news.revision === this._revision) return;
-    this._asking = true;
-    const asked = this._news.revision;
-    try {
-      const { revision, entries } = await api.getMenu();
-      if (this._news === null) return;
-      this._revision = revision;
-      keepEntries(new Set(entries.map(({ id }) => id)));
-      this._dispatch({ type: 'loaded', entries });
-    } catch (error) {
-      this._dispatch({ type: 'unreachable', why: explain(error) });
-      return;
-    } finally {
-      this._asking = false;
-    }
-    // It may have changed while the answer was on its way.
-    if (this.isOpen && this._news.revision !== asked && this._news.revision > this._revision) void this._refresh();
+    this._source.learn(news, anew);
   }
 
   /** @param {string} id */
@@ -106,7 +91,7 @@ export class Menu {
     this._dispatch({ type: 'starting', id });
     setText(byId('panel-said'), `Starting ${entry.name}`);
     try {
-      await api.openEntry(id, true);
+      await api.openEntry(id, { new: true });
       const open = this.isOpen;
       this._dispatch({ type: 'started', id });
       if (open && !this.isOpen) this._surroundings.started();
@@ -121,6 +106,12 @@ export class Menu {
     this._state = reduceMenu(this._state, event);
     if (this._state.open) showMenu(menuView(this._state));
     byId('panel').dataset.view = this._state.open ? 'menu' : 'apps';
+    this._ask();
+  }
+
+  /** What nobody looks at is not asked for. */
+  _ask() {
+    this._source.wanted = this.isOpen && this._inSight;
   }
 
   _wire() {

@@ -22,6 +22,7 @@
  */
 
 import { plain } from './apps-view.js';
+import { BY_ITSELF } from './describe.js';
 import { listed } from './menu.js';
 
 /**
@@ -49,7 +50,7 @@ function row(entry, { active, starting }) {
  * @param {number} found
  */
 function note({ entries, trouble, query }, found) {
-  if (entries === null) return trouble || 'Asking which apps there are…';
+  if (entries === null) return trouble ? `${trouble} ${BY_ITSELF}` : 'Asking which apps there are…';
   if (found > 0) return '';
   return entries.length === 0 ? 'No apps are offered at the moment.' : `No app matches “${plain(query)}”.`;
 }

@@ -1,5 +1,6 @@
 /**
- * Opens the app that the page's address names, as the tiles of JupyterLab do, once there is a menu.
+ * Opens the tile that the page's address names, as JupyterLab's launcher has it, once there is a menu.
+ * Only tiles: any site may lead a visitor to such an address.
  *
  * @typedef {import('./apps.js').Desk} Desk
  *

@@ -124,17 +124,17 @@ const NO_KEY = new Set([
 ]);
 
 /**
- * Goes on at a click anywhere, or at any key, while the page is paused. A mouse that moves is no sign:
+ * Goes on at a click anywhere, or at any key, while the page is paused or rests. A mouse that moves is no sign:
  * it may only be on its way past.
  *
  * @param {() => void} resume
  */
 export function wireResume(resume) {
-  const paused = () => document.documentElement.dataset.state === 'paused';
-  byId('overlay').addEventListener('click', () => { if (paused()) resume(); });
+  const still = () => ['paused', 'resting'].includes(document.documentElement.dataset.state ?? '');
+  byId('overlay').addEventListener('click', () => { if (still()) resume(); });
   window.addEventListener('keydown', (event) => {
     const { key, altKey, ctrlKey, metaKey } = event;
-    if (!paused() || altKey || ctrlKey || metaKey || NO_KEY.has(key)) return; // a shortcut of the browser
+    if (!still() || altKey || ctrlKey || metaKey || NO_KEY.has(key)) return; // a shortcut of the browser
     if (key.length === 1 || key === 'Enter') event.preventDefault();
     event.stopPropagation();
     resume();

@@ -49,12 +49,16 @@ export class Panel {
     this._setOpen(remembered('panel') === 'open');
   }
 
-  /** @param {Phase} phase   of the page: without a picture there is no panel */
-  follow(phase) {
+  /**
+   * @param {Phase} phase    of the page: without a picture there is no panel
+   * @param {boolean} hidden
+   */
+  follow(phase, hidden) {
+    this._menu.inSight = phase === 'connected' && !hidden;
     if (phase === 'denied') {
       this._feed.wish = 'off';
       this._learn(EMPTY_DESK); // not for strangers' eyes
-    } else if (phase === 'paused') {
+    } else if (phase === 'paused' || phase === 'resting' || (hidden && phase !== 'connected')) {
       this._feed.wish = 'off'; // what it says and answers may count as use of the desktop
     } else {
       this._feed.wish = phase === 'connected' ? 'on' : 'hold';

@@ -13,6 +13,7 @@ import { describe, explain } from './describe.js';
 import { Opening, withoutOpen } from './opening.js';
 import { byId, focusAction, showView, toast, wireCopyButtons, wireResume } from './overlay.js';
 import { Panel } from './panel.js';
+import { Presence } from './presence.js';
 import { Resizer, wantedSize } from './resize.js';
 import { Screen } from './screen.js';
 import { rememberedMode, Toolbar } from './toolbar.js';
@@ -25,9 +26,11 @@ const resizer = new Resizer(({ width, height }) => api.setDisplaySize(width, hei
 
 /** @type {Mode} */
 let mode = rememberedMode();
-let model = initialModel(takeToken());
+let model = initialModel(takeToken(), document.hidden);
 let statusSeen = performance.now();
 let running = 0;
+/** Whether there is what shows a picture; before, nothing is begun. */
+let loaded = false;
 let abort = new AbortController();
 
 /** The key in the link's fragment, which is at once taken out of the address bar and the history. */
@@ -42,13 +45,13 @@ function dispatch(event) {
   model = reduce(model, event);
   if (event.type === 'status') statusSeen = performance.now();
   show();
-  if (model.serial !== running) start(model.task, model.serial);
+  if (loaded && model.serial !== running) start(model.task, model.serial);
 }
 
 function show() {
   const view = describe(model, (performance.now() - statusSeen) / 1000);
   showView(view);
-  panel.follow(view.phase);
+  panel.follow(view.phase, model.hidden);
 }
 
 /**
@@ -207,9 +210,9 @@ function onAction() {
   }
 }
 
-/** The app that a tile asks for is opened once, and not again when the page is loaded again. */
+/** The app that the address names is opened once, and not again when the page is loaded again. */
 const opening = new Opening(new URLSearchParams(location.search).get('open') ?? '', {
-  open: (entry) => api.openEntry(entry, false),
+  open: (entry) => api.openEntry(entry, { tile: true }),
   opened: () => history.replaceState(null, '', withoutOpen(location.href)),
   failed: (error) => toast(explain(error)),
 });
@@ -229,6 +232,17 @@ const toolbar = new Toolbar({
   focusDesktop: () => screen.focus(),
 });
 
+/**
+ * @param {number} seconds
+ * @param {boolean} used
+ */
+function onTick(seconds, used) {
+  if (model.open) return;
+  const before = phase(model);
+  dispatch({ type: 'tick', seconds, used }); // shows the countdowns as well
+  if (before !== 'resting' && phase(model) === 'resting') focusAction();
+}
+
 async function main() {
   toolbar.showMode(mode);
   screen.mode = mode;
@@ -241,11 +255,7 @@ async function main() {
     const token = takeToken();
     if (token) dispatch({ type: 'token', token });
   });
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) dispatch({ type: 'nudge' });
-  });
-  // For the countdowns; nothing is asked of the server.
-  setInterval(() => { if (!model.open && !document.hidden) show(); }, 1_000);
+  new Presence(window, { tick: onTick, visibility: (hidden) => dispatch({ type: 'visibility', hidden }) });
   show();
   try {
     await screen.load();
@@ -253,7 +263,8 @@ async function main() {
     dispatch({ type: 'unsupported', reason: 'it cannot run the program that shows the desktop' });
     return;
   }
-  if (model.serial !== running) start(model.task, model.serial);
+  loaded = true;
+  start(model.task, model.serial);
 }
 
 void main();
