@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
+from tests.e2e.sites import PrefixProxy, prefix_site
 from tests.e2e.viewer import Viewer, link_to
 from tests.support import Daemon, running_daemon
 
@@ -58,3 +59,10 @@ async def viewer(link: str, new_viewer: NewViewer) -> Viewer:
     made = await new_viewer()
     await made.open(link)
     return made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxy(desktop: Daemon) -> AsyncIterator[PrefixProxy]:
+    """A proxy in front of the shared desktop."""
+    async with prefix_site(desktop.socket) as running:
+        yield running

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from tests.e2e.conftest import NewViewer
 from tests.e2e.launching import MIDDLE, Offered, launcher_on, window_program
 from tests.e2e.panel import Panel
-from tests.e2e.sites import PrefixProxy, prefix_site
+from tests.e2e.sites import PrefixProxy
 from tests.e2e.viewer import GREEN, RED
 from tests.support import Daemon, eventually
 
@@ -19,13 +16,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 VOREEN = Offered("tile.voreen", "Voreen", window_program("Brain"), tile=True)
 OTHER = Offered("other", "Other", window_program("Other", "00a000"))
 OPEN = "?open=tile.voreen"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(desktop: Daemon) -> AsyncIterator[PrefixProxy]:
-    """A proxy in front of the shared desktop."""
-    async with prefix_site(desktop.socket) as running:
-        yield running
 
 
 async def test_a_tile_starts_its_app_once(

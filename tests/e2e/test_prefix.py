@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Frame
 
 from tests.e2e.conftest import NewViewer
@@ -14,13 +11,6 @@ from tests.e2e.viewer import BACKGROUND, GREEN, RED, Viewer, observer_on
 from tests.support import Daemon, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(desktop: Daemon) -> AsyncIterator[PrefixProxy]:
-    """A proxy in front of the shared desktop."""
-    async with prefix_site(desktop.socket) as running:
-        yield running
 
 
 async def test_everything_works_under_a_prefix(

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
-from importlib import resources
+from pathlib import Path
 from typing import Final, Self
+
+from vizproxy import resources
 
 RETRY_AFTER_SECONDS: Final = 2
 _OF_THE_PAGE: Final = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -85,7 +87,7 @@ def _with_code(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page's parts, which are in files beside this one. It needs nothing from elsewhere."""
+    """The page's parts. It needs nothing that has to be asked for."""
 
     html: string.Template
     style: str
@@ -94,11 +96,12 @@ class Page:
     @classmethod
     def read(cls) -> Self:
         """Read the parts. Blocks."""
-        files = resources.files(__package__) / "page"
+        files = Path(__file__).with_name("page")
         html, style, script = (
             (files / f"explain.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
         )
-        return cls(string.Template(html), style, script)
+        colours = (resources.web() / "colours.css").read_text("utf-8")
+        return cls(string.Template(html), f"{colours}\n{style}", script)
 
     def render(self, explanation: Explanation, health: str) -> bytes:
         """The whole page. ``health`` is the address that answers when the desktop is there."""
