@@ -10,7 +10,7 @@ HTTP ?= 127.0.0.1:6080
 ARGS ?=
 # More options for pytest
 PYTEST_ARGS ?=
-# How many tests `make test-fast` runs at once
+# How many of the fast tests run at once
 WORKERS ?= 3
 # `make lock UPGRADE=--upgrade` moves every pin to the newest release
 UPGRADE ?=
@@ -22,6 +22,8 @@ BUILD := container/build
 WEB := vizproxy/web
 HUB := tests/jupyter
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+PYTEST_FAST = $(BIN)/pytest -m 'not slow' --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 checksum = $(firstword $(shell cat $(1) | cksum))
 RUNTIME_FROM := $(BUILD)/requirements.lock $(BUILD)/requirements-build.lock \
@@ -54,12 +56,13 @@ desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=ho
 test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) lint ## Run every check and every test
 	@$(BUILD)/install-debian.sh runtime demo test
 	node --test tests/web/*.test.mjs
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(PYTEST_FAST)
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) ## Run the tests that take no longer than a few seconds each
 	@$(BUILD)/install-debian.sh runtime demo test
-	$(BIN)/pytest -m 'not slow' --ignore=tests/wheel --numprocesses $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST_FAST)
 
 .PHONY: lint
 lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of imports
