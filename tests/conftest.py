@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,15 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.partition("::")[0]
         alone = any(part in file for part in TAKES_ANY_DISPLAY)
         return "any display" if alone else file
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C for what it is: a shell lets what it starts in the background ignore it.
+
+    So would all that the tests start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
