@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,20 @@ SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
 
 PAGE_VARIABLE: Final = "VIZPROXY_PAGE"
 """Names the page that shows the desktop, as a path on the Jupyter server that started this process."""
+
+
+COMMAND: Final = (sys.executable, "-P", "-m", "vizproxy.cli.main")
+"""Our own command, for a process of its own. With ``-P`` no module is taken from the directory that it
+is started in: a file such as random.py there must not take the place of Python's own."""
+
+SPEAKER: Final = "vizproxy: "
+"""What the command's sentences on standard error begin with."""
+
+
+def without_hint(sentence: str) -> tuple[str, str]:
+    """Split what an error says into its sentence and its hint, which may be empty."""
+    message, separator, hint = sentence.rpartition("; try ")
+    return (message, hint) if separator else (hint, "")
 
 
 def socket_of(loaded: LoadedConfig) -> Path:

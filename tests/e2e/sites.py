@@ -10,7 +10,10 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import WSMsgType, web
+from playwright.async_api import Frame
 from yarl import URL
+
+from tests.e2e.viewer import Viewer
 
 PREFIX = "/user/zo%C3%AB/desktop/"
 """What browsers make of /user/zoë/desktop/."""
@@ -154,3 +157,15 @@ async def _copy(source: Socket, sink: Socket) -> None:
                 await sink.send_bytes(message.data)
             elif message.type is WSMsgType.TEXT:
                 await sink.send_str(message.data)
+
+
+async def framed(viewer: Viewer, proxy: PrefixProxy, query: str = "") -> Frame:
+    """Open the page that has the desktop in a frame, and turn the viewer to that frame."""
+    await viewer.page.goto(f"{proxy.address}/lab{query}")
+    handle = await viewer.page.query_selector("#desktop")
+    assert handle is not None
+    frame = await handle.content_frame()
+    assert frame is not None
+    viewer.frame = frame
+    await viewer.reaches("connected")
+    return frame

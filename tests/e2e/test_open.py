@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import NewViewer
 from tests.e2e.launching import MIDDLE, Offered, launcher_on, window_program
 from tests.e2e.panel import Panel
-from tests.e2e.sites import PrefixProxy
+from tests.e2e.sites import PrefixProxy, framed
 from tests.e2e.viewer import GREEN, RED
 from tests.support import Daemon, eventually
 
@@ -108,13 +108,7 @@ async def test_in_a_new_tab_the_plain_desktop_opens(
     viewer = await new_viewer(1200, 900)
     async with launcher_on(desktop, VOREEN) as launcher:
         launcher.hold()
-        await viewer.page.goto(f"{proxy.address}/lab{OPEN}")
-        handle = await viewer.page.query_selector("#desktop")
-        assert handle is not None
-        frame = await handle.content_frame()
-        assert frame is not None
-        viewer.frame = frame
-        await viewer.reaches("connected")
+        frame = await framed(viewer, proxy, OPEN)
         await frame.locator("#handle").hover()
         async with viewer.page.context.expect_page() as opening:
             await frame.locator("#new-tab").click()

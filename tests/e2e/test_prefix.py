@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Frame
 
 from tests.e2e.conftest import NewViewer
-from tests.e2e.sites import PrefixProxy, prefix_site
-from tests.e2e.viewer import BACKGROUND, GREEN, RED, Viewer, observer_on
+from tests.e2e.sites import PrefixProxy, framed, prefix_site
+from tests.e2e.viewer import BACKGROUND, GREEN, RED, observer_on
 from tests.support import Daemon, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -43,18 +42,6 @@ async def test_everything_works_under_a_prefix(
     assert f"ws://{site}websockify" in viewer.requests
     assert f"ws://{site}api/v1/events" in viewer.requests
     assert any(url.endswith("/api/v1/display") for url in viewer.requests)
-
-
-async def framed(viewer: Viewer, proxy: PrefixProxy) -> Frame:
-    """Open the page that has the desktop in a frame, and turn the viewer to that frame."""
-    await viewer.page.goto(f"{proxy.address}/lab")
-    handle = await viewer.page.query_selector("#desktop")
-    assert handle is not None
-    frame = await handle.content_frame()
-    assert frame is not None
-    viewer.frame = frame
-    await viewer.reaches("connected")
-    return frame
 
 
 async def test_in_a_frame(proxy: PrefixProxy, desktop: Daemon, new_viewer: NewViewer) -> None:

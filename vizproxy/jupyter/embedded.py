@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,11 +21,11 @@ from vizproxy.jupyter.child import Child, read_line, spawn, with_death_signal
 from vizproxy.jupyter.explain import Explanation, Phase, as_sentence
 from vizproxy.jupyter.place import SOCKET_NAME
 from vizproxy.jupyter.sidecar import silent
+from vizproxy.thisside import COMMAND, SPEAKER, without_hint
 
 log = logging.getLogger(__name__)
 
 TAIL_LINES: Final = 20
-_SENTENCE: Final = "vizproxy: "
 _HOPELESS: Final = frozenset({EXIT_USAGE, EXIT_UNAVAILABLE})
 """Exit codes of a daemon that would fail again at once: bad configuration, a missing program."""
 
@@ -65,13 +64,10 @@ class _End:
 
 
 def command(runtime_dir: Path) -> tuple[str, ...]:
-    """The daemon's command line. It listens in its own directory alone, whatever is configured.
-
-    With ``-P`` no module is taken from the directory in which the server was started.
-    """
-    serve = (sys.executable, "-P", "-m", "vizproxy.cli.main", "serve")
+    """The daemon's command line. It listens in its own directory alone, whatever is configured."""
     socket = str(runtime_dir / SOCKET_NAME)
-    return (*serve, "--runtime-dir", str(runtime_dir), "--http-socket", socket, "--http", "")
+    places = ("--runtime-dir", str(runtime_dir), "--http-socket", socket, "--http", "")
+    return (*COMMAND, "serve", *places)
 
 
 class EmbeddedDesktop:
@@ -214,8 +210,8 @@ class EmbeddedDesktop:
         return self._read_end(status)
 
     def _read_end(self, status: int) -> _End:
-        sentence = next((line for line in reversed(self._said) if line.startswith(_SENTENCE)), "")
-        why, _, hint = sentence.removeprefix(_SENTENCE).partition("; try ")
+        sentence = next((line for line in reversed(self._said) if line.startswith(SPEAKER)), "")
+        why, hint = without_hint(sentence.removeprefix(SPEAKER))
         return _End(status, why or f"the desktop's daemon {exit_reason(status)}", hint)
 
     def _take_line(self, raw: str) -> None:

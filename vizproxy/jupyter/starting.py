@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -23,6 +22,7 @@ from vizproxy.errors import (
     system_reason,
 )
 from vizproxy.jupyter.entries import Entry, home
+from vizproxy.thisside import COMMAND, SPEAKER, without_hint
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ LIMIT_SECONDS: Final = 60.0
 MAX_NAME_CHARS: Final = 40
 """The longest name that ``vizproxy run --name`` takes."""
 
-_PREFIX: Final = "vizproxy: "
 _MISSING: Final = "installing it"
 _MISSING_TILE: Final = "installing it, or another command in [[jupyter.tile]]"
 _OF_A_DESKTOP: Final = frozenset(
@@ -62,7 +61,7 @@ async def start(entry: Entry, socket: Path, environ: Mapping[str, str]) -> str:
     app = out.decode("utf-8", "replace").strip()
     if process.returncode == 0 and app:
         for line in told:
-            log.info("about %s: %s", app, line.removeprefix(_PREFIX))
+            log.info("about %s: %s", app, line.removeprefix(SPEAKER))
         return app
     raise _refusal(entry, process.returncode, told)
 
@@ -82,8 +81,7 @@ async def _spawn(
     entry: Entry, socket: Path, environ: Mapping[str, str]
 ) -> asyncio.subprocess.Process:
     directory = entry.directory or home(environ)
-    # -P: what lies in the working directory is no module of ours.
-    command = (sys.executable, "-P", "-m", "vizproxy.cli.main", "run", "--detach")
+    command = (*COMMAND, "run", "--detach")
     options = (f"--http-socket={socket}", f"--name={app_name(entry.name)}")
     try:
         return await asyncio.create_subprocess_exec(
@@ -105,15 +103,13 @@ async def _spawn(
 def _refusal(entry: Entry, status: int | None, told: list[str]) -> VizproxyError:
     """The error that a failed command has told, or one that says how it has failed."""
     name = entry.name
-    sentences = [line for line in told if line.startswith(_PREFIX + "cannot ")]
-    if not sentences or not all(line.startswith(_PREFIX) for line in told):
+    sentences = [line for line in told if line.startswith(SPEAKER + "cannot ")]
+    if not sentences or not all(line.startswith(SPEAKER) for line in told):
         log.error("`vizproxy run` could not start %s:\n%s", name, "\n".join(told))
     if not sentences:
         why = f"`vizproxy run` exited with status {status}"
         return InternalError(f"start {name}", why, "the Jupyter server's log")
-    message, separator, hint = sentences[-1].removeprefix(_PREFIX).rpartition("; try ")
-    if not separator:
-        message, hint = hint, ""
+    message, hint = without_hint(sentences[-1].removeprefix(SPEAKER))
     if status == EXIT_NOT_FOUND:  # the command's hint is for a terminal, not for a menu
         hint = _MISSING_TILE if entry.tile else _MISSING
     return RefusedError(message, hint, 1)

@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,11 +30,10 @@ from vizproxy.errors import (
     system_reason,
 )
 from vizproxy.notebook.failures import NoRoomError, in_python
+from vizproxy.thisside import COMMAND, SPEAKER, without_hint
 
-# -P: a file such as random.py beside the notebook must not take the place of Python's own.
-RUN: Final = (sys.executable, "-P", "-m", "vizproxy.cli.main", "run", "--detach")
+RUN: Final = (*COMMAND, "run", "--detach")
 
-_SPEAKER: Final = "vizproxy: "
 _IS_WAITING: Final = "waiting for the desktop"
 _INLINE_BACKEND: Final = "module://matplotlib_inline"
 
@@ -135,19 +133,17 @@ def environment(own: Mapping[str, str], added: Mapping[str, str]) -> dict[str, s
 
 def warnings(told: str) -> tuple[str, ...]:
     """What ``vizproxy run`` has said on standard error that its user should know."""
-    said = [line.removeprefix(_SPEAKER) for line in told.splitlines() if line.startswith(_SPEAKER)]
+    said = [line.removeprefix(SPEAKER) for line in told.splitlines() if line.startswith(SPEAKER)]
     return tuple(in_python(line) for line in said if line != _IS_WAITING)
 
 
 def failure(program: str, code: int, told: str) -> VizproxyError:
     """The error for what ``vizproxy run`` said on standard error before it failed."""
-    _, spoke, sentence = f"\n{told}".partition(f"\n{_SPEAKER}cannot ")
+    _, spoke, sentence = f"\n{told}".partition(f"\n{SPEAKER}cannot ")
     if not spoke:
         ended = exit_reason(code)
         return InternalError(f"run {program}", f"`vizproxy run` {ended}\n{told}".rstrip())
-    text, _, hint = in_python(sentence.strip()).rpartition("; try ")
-    if not text:
-        text, hint = hint, ""
+    text, hint = without_hint(in_python(sentence.strip()))
     action, _, why = text.partition(": ")
     if code == EXIT_NOT_FOUND and "/" not in program:
         hint = "its full path"

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from vizproxy.amounts import amount_text
 from vizproxy.errors import VizproxyError
+
+T = TypeVar("T")
 
 Json = Mapping[str, Any]
 
@@ -222,7 +225,20 @@ class Status:
         return "\n  ".join([f"<Status: {self.summary} ({', '.join(facts)})>", *self.warnings])
 
 
-class Apps(list[App]):
+class _Tabled(list[T], ABC):
+    """A list that is shown as a table, in a notebook and as text."""
+
+    @abstractmethod
+    def _table(self) -> _Table: ...
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+
+class Apps(_Tabled[App]):
     """Apps, which a notebook shows as a table."""
 
     def _table(self) -> _Table:
@@ -242,14 +258,8 @@ class Apps(list[App]):
             ("id", "name", "state", "plan", "framebuffer", "windows", "started"), rows, "no apps"
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
 
-    def _repr_html_(self) -> str:
-        return self._table().html()
-
-
-class Windows(list[Window]):
+class Windows(_Tabled[Window]):
     """Windows, which a notebook shows as a table."""
 
     def _table(self) -> _Table:
@@ -265,12 +275,6 @@ class Windows(list[Window]):
             for window in self
         ]
         return _Table(("id", "app", "title", "size", "place", "state"), rows, "no windows")
-
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
 
 @dataclass(frozen=True, slots=True)
