@@ -259,7 +259,7 @@ async def test_a_slow_start_is_called_one(tmp_path: Path):
 async def test_one_that_runs_and_does_not_answer(tmp_path: Path):
     async with trying(tmp_path, WAITS) as attempt:
         attempt.desktop.start()
-        await attempt.child()
+        await asyncio.wait_for(attempt.desktop.running(), 10.0)
         explanation = await attempt.desktop.explain(TimeoutError())
         assert explanation.title == "The desktop does not answer"
 
