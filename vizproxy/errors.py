@@ -15,6 +15,7 @@ import signal
 from typing import ClassVar
 
 EXIT_USAGE = 2
+EXIT_DATA = 65
 EXIT_UNAVAILABLE = 69
 EXIT_INTERNAL = 70
 EXIT_CANNOT_CREATE = 73
@@ -89,6 +90,13 @@ class FileSystemError(VizproxyError):
     code = "file_system"
     http_status = 500
     exit_code = EXIT_CANNOT_CREATE
+
+
+class RecordingError(VizproxyError):
+    """A file of recorded facts cannot be read, or is none."""
+
+    code = "recording_invalid"
+    exit_code = EXIT_DATA
 
 
 class NotReadyError(VizproxyError):
