@@ -71,6 +71,7 @@ def test_an_optional_setting_is_unset_by_default_so_that_leaving_it_out_unsets_i
         "broker.framebuffer",
         "broker.app_framebuffer",
         "web.novnc_dir",
+        "xorg.templates",
         "log.file",
     }
     assert all(value_of(config().config, path) is None for path in optional)

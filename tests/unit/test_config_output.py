@@ -18,7 +18,7 @@ from vizproxy.config.model import SECTIONS, Setting
 from vizproxy.config.numbers import BytesKind, DurationKind, IntKind, SizeKind
 from vizproxy.config.reference import markdown
 from vizproxy.config.rules import RULES
-from vizproxy.config.tables import TileKind
+from vizproxy.config.tables import OptionsKind, TileKind
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -27,7 +27,7 @@ from vizproxy.config.texts import (
     PathKind,
     ProgramKind,
 )
-from vizproxy.config.values import Address, Tile
+from vizproxy.config.values import Address, Tile, XorgOption
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
 NAME = TEXT.filter(lambda text: "/" not in text and not any(map(str.isspace, text)))
@@ -36,12 +36,15 @@ ADDRESSES = HOSTS | st.ip_addresses().map(str)
 PORTS = st.integers(0, 65535)
 PATHS = TEXT.map(lambda text: Path("/", text)).filter(lambda path: str(path) == str(path).strip())
 COMMANDS = st.lists(NAME, min_size=1, max_size=3).map(tuple)
+OPTION_NAMES = st.from_regex(r"x[A-Za-z0-9_ ]{0,9}[a-z]", fullmatch=True)
+OPTIONS = st.builds(XorgOption, OPTION_NAMES, NAME.filter(lambda text: '"' not in text))
 PLAIN: Mapping[type[Kind[Any]], st.SearchStrategy[Any]] = {
     AddressKind: st.builds(Address, ADDRESSES, PORTS),
     OriginKind: st.builds("https://{}:{}".format, HOSTS, st.integers(1, 442)),
     ColourKind: st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
     PathKind: PATHS,
     ProgramKind: NAME | NAME.map(lambda name: f"/usr/bin/{name}"),
+    OptionsKind: st.lists(OPTIONS, max_size=3, unique_by=lambda option: option.key).map(tuple),
     TileKind: st.builds(Tile, NAME, COMMANDS, st.none() | PATHS),
 }
 """Values of kinds that have no bounds."""

@@ -1,115 +1,330 @@
-"""What is found on a machine, in made-up trees."""
+"""What plans are chosen from, on made-up machines; PCI addresses."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from vizproxy.config import Config, Display, GpuDriver, Runtime
-from vizproxy.display.facts import look, xorg_bus_id
+from tests import machines
+from tests.unit.gpumachines import LIBRARIES, MODULES, VERSION, gpu, machine, node, nvidia
+from vizproxy.config import Config, Display, GpuDriver, Programs, Runtime
+from vizproxy.display.facts import for_plan
 from vizproxy.display.plan import Facts
+from vizproxy.facts.model import (
+    Framebuffer,
+    KernelGpu,
+    Library,
+    Machine,
+    MigDevice,
+    VirtualGLInstall,
+    Virtualization,
+    known,
+    unknown,
+)
+
+CONTAINER = {"container": True, "driver_capabilities": "all"}
 
 
-def config(**display: object) -> Config:
-    return Config(Runtime(Path("/run/x")), display=Display(**display))  # type: ignore[arg-type]
+def facts(machine: Machine, **display: Any) -> Facts:
+    return for_plan(machine, Config(Runtime(Path("/run/x")), display=Display(**display)))
 
 
-def make(root: Path, *paths: str) -> None:
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).touch()
+def whats(found: Facts) -> tuple[list[str], list[str]]:
+    return [lack.what for lack in found.x_lacks], [lack.what for lack in found.egl_lacks]
 
 
-def make_gpu(root: Path, address: str, minor: int) -> None:
-    directory = root / "proc/driver/nvidia/gpus" / address
-    directory.mkdir(parents=True)
-    text = f"Model: \t\t NVIDIA A40\nBus Location: \t {address}\nDevice Minor: \t {minor}\n"
-    (directory / "information").write_text(text)
+# -------------------------------------------------------------------------------- which GPU it is
 
 
-def test_a_bare_machine(tmp_path: Path) -> None:
-    assert look(config(), {"PATH": ""}, root=tmp_path) == Facts()
+def test_a_bare_machine() -> None:
+    assert facts(machine()) == Facts()
 
 
-def test_a_gpu_with_all_that_it_needs(tmp_path: Path) -> None:
-    make(
-        tmp_path,
-        *("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-modeset", "dev/nvidia-caps/nvidia-cap1"),
-        *("dev/dri/card0", "dev/dri/renderD128"),
-        "usr/lib/xorg/modules/drivers/nvidia_drv.so",
-        "usr/lib/xorg/modules/extensions/libglxserver_nvidia.so.550.127.05",
-        *("opt/VirtualGL/lib64/libdlfaker.so", "opt/VirtualGL/lib64/libvglfaker.so"),
+def test_a_gpu_with_all_that_it_needs() -> None:
+    install = VirtualGLInstall("/opt/VirtualGL", known("3.1"))
+    found = facts(nvidia(gpu(uuid="GPU-1"), virtualgl=install))
+    assert found.gpu is not None
+    assert str(found.gpu) == "NVIDIA A40, /dev/nvidia0"
+    assert (found.gpu.uuid, found.gpu.bus_id) == ("GPU-1", "PCI:59@0:0:0")
+    assert found.gpu.driver is GpuDriver.NVIDIA
+    assert found.gpu.limits is None
+    assert found == Facts(gpu=found.gpu, virtualgl=True)
+
+
+def test_the_gpu_is_the_first_that_can_draw() -> None:
+    of = nvidia(
+        gpu("NVIDIA A40-8C", 0),
+        gpu("NVIDIA A100-SXM4-40GB", 1, mig=True),
+        gpu("NVIDIA A10", 2),
+        gpu("NVIDIA A16", 3),
+        gpu("NVIDIA L4", 4),
+        nodes=("nvidia0", "nvidia1", node("nvidia2", usable=False), "nvidia4", "nvidiactl"),
     )
-    make_gpu(tmp_path, "0000:3b:00.0", 0)
-    assert look(config(), {"PATH": ""}, root=tmp_path) == Facts(
-        gpu_nodes=(f"{tmp_path}/dev/nvidia0",),
-        render_nodes=(f"{tmp_path}/dev/dri/renderD128",),
-        gpu_bus_id="PCI:59@0:0:0",
-        x_driver=True,
-        virtualgl=True,
-    )
+    found = facts(of).gpu
+    assert found is not None
+    assert found.name == "NVIDIA L4"
 
 
-def test_the_gpu_is_the_one_whose_node_is_here(tmp_path: Path) -> None:
+def test_without_nvml_the_kernel_tells_and_nodes_say_which_is_here() -> None:
     """A container may see every GPU of the node in /proc."""
-    make(tmp_path, "dev/nvidia2")
-    for minor, bus in enumerate(["3b", "5e", "af"]):
-        make_gpu(tmp_path, f"0000:{bus}:00.0", minor)
-    assert look(config(), {}, root=tmp_path).gpu_bus_id == "PCI:175@0:0:0"
+    kernel = tuple(
+        KernelGpu(f"0000:{bus}:00.0", "NVIDIA A40", minor)
+        for minor, bus in enumerate(["3b", "5e", "af"])
+    )
+    of = machine(kernel_gpus=kernel, nvidia_nodes=(node("nvidia2"), node("nvidiactl")))
+    found = facts(of).gpu
+    assert found is not None
+    assert (found.node, found.bus_id, found.name) == (
+        "/dev/nvidia2",
+        "PCI:175@0:0:0",
+        "NVIDIA A40",
+    )
 
 
-def test_a_place_that_cannot_be_read_is_not_known(tmp_path: Path) -> None:
-    make(tmp_path, "dev/nvidia0")
-    (tmp_path / "proc/driver/nvidia/gpus/0000:3b:00.0/information").mkdir(parents=True)
-    assert look(config(), {}, root=tmp_path).gpu_bus_id == ""
+def test_a_node_alone_is_a_gpu_whose_place_is_not_known() -> None:
+    found = facts(machine(nvidia_nodes=(node("nvidia0"), node("nvidiactl")))).gpu
+    assert found is not None
+    assert (found.node, found.bus_id) == ("/dev/nvidia0", "")
+
+
+def test_a_gpu_whose_minor_is_not_known_is_found_by_its_place() -> None:
+    one = replace(gpu(minor=1), minor=unknown("the driver does not tell"))
+    kernel = (KernelGpu("0000:3b:00.0", "x", 0), KernelGpu("0000:3c:00.0", "x", 1))
+    of = nvidia(one, kernel_gpus=kernel, nodes=("nvidia0", "nvidia1", "nvidiactl"))
+    assert facts(of).gpu == replace(facts(nvidia(one)).gpu, node="/dev/nvidia1")  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize(
-    "paths",
+    ("name", "virtualization", "pixels"),
     [
-        ("usr/lib/xorg/modules/drivers/nvidia_drv.so",),
-        ("usr/lib/xorg/modules/extensions/libglxserver_nvidia.so",),
+        ("NVIDIA A40-2Q", Virtualization.VGPU, 36_864_000),
+        ("NVIDIA A40-2Q", None, 36_864_000),
+        ("NVIDIA A40-2Q", Virtualization.NONE, None),
+        ("NVIDIA A40", Virtualization.VGPU, None),
     ],
 )
-def test_half_an_x_driver_is_none(tmp_path: Path, paths: tuple[str, ...]) -> None:
-    make(tmp_path, *paths)
-    assert not look(config(), {}, root=tmp_path).x_driver
-
-
-def test_an_x_driver_where_a_distribution_has_it(tmp_path: Path) -> None:
-    place = "usr/lib/x86_64-linux-gnu/nvidia/xorg"
-    make(tmp_path, f"{place}/nvidia_drv.so", f"{place}/libglxserver_nvidia.so")
-    assert look(config(), {}, root=tmp_path).x_driver
-
-
-def test_what_the_configuration_says(tmp_path: Path) -> None:
-    vgl = tmp_path / "vgl"
-    make(tmp_path, "vgl/lib64/libdlfaker.so", "vgl/lib64/libvglfaker.so")
-    facts = look(config(gpu_driver=GpuDriver.NVIDIA, virtualgl_dir=vgl), {}, root=tmp_path)
-    assert (facts.x_driver, facts.virtualgl, facts.virtualgl_dir) == (True, True, vgl)
-    assert facts.gpu_driver is GpuDriver.NVIDIA
-
-
-@given(
-    domain=st.integers(0, 0xFFFF),
-    bus=st.integers(0, 0xFF),
-    device=st.integers(0, 0x1F),
-    function=st.integers(0, 7),
-    wide=st.booleans(),
-)
-def test_a_pci_address_in_decimal(
-    domain: int, bus: int, device: int, function: int, wide: bool
+def test_a_vgpu_has_limits(
+    name: str, virtualization: Virtualization | None, pixels: int | None
 ) -> None:
-    """The kernel writes four digits of the domain, NVIDIA's tools eight, in upper case."""
-    kernel = f"{domain:04x}:{bus:02x}:{device:02x}.{function}"
-    nvidia = f"{domain:08X}:{bus:02X}:{device:02X}.{function}"
-    expected = f"PCI:{bus}@{domain}:{device}:{function}"
-    assert xorg_bus_id(nvidia if wide else kernel) == expected
+    told: dict[str, Any] = {} if virtualization is None else {"virtualization": virtualization}
+    found = facts(nvidia(gpu(name, **told))).gpu
+    assert found is not None
+    assert (found.limits.max_pixels if found.limits else None) == pixels
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "0000:3b:00", "0000:3b:00.9", "3b:00.0"])
-def test_what_is_no_pci_address(text: str) -> None:
-    assert xorg_bus_id(text) == ""
+# --------------------------------------------------------------------------------- what is missing
+
+
+@pytest.mark.parametrize(
+    ("of", "why"),
+    [
+        (nvidia(nodes=("nvidiactl",)), "NVIDIA A40 has no device node here"),
+        (
+            nvidia(nodes=(node("nvidia0", usable=False, mode="0660", gid=44), "nvidiactl")),
+            "/dev/nvidia0 may not be opened (mode 0660, owner 0:44)",
+        ),
+        (nvidia(nodes=("nvidia0", "nvidia-modeset")), "/dev/nvidiactl is not there"),
+        (
+            nvidia(gpu("NVIDIA H100", mig=True)),
+            "NVIDIA H100 is in MIG mode, whose slices compute and do not draw",
+        ),
+        (
+            nvidia(gpu("GRID V100-8C")),
+            "GRID V100-8C is a vGPU of a C profile, which is for computing",
+        ),
+        (
+            nvidia(kernel_driver="550.144.03"),
+            (
+                "the driver's libraries are of version 550.127.05, but the kernel's part of version "
+                "550.144.03"
+            ),
+        ),
+        (
+            nvidia(replace(gpu(), name=unknown("the GPU is lost"))),
+            "/dev/nvidia0 does not answer (the GPU is lost)",
+        ),
+    ],
+)
+def test_what_keeps_programs_from_a_gpu(of: Machine, why: str) -> None:
+    found = facts(of)
+    assert found.gpu is None
+    assert whats(found) == ([why], [why])
+    assert len(found.signs) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "remedy"),
+    [
+        ("0660", 44, "the group 44 for this user (in Kubernetes, supplementalGroups)"),
+        ("0660", 0, "the mode 0666 for /dev/nvidia0"),
+        ("0600", 44, "the mode 0666 for /dev/nvidia0"),
+    ],
+)
+def test_how_a_node_can_be_opened(mode: str, gid: int, remedy: str) -> None:
+    closed = node("nvidia0", usable=False, mode=mode, gid=gid)
+    (lack,) = facts(nvidia(nodes=(closed, "nvidiactl"))).x_lacks
+    assert lack.remedy == remedy
+
+
+def test_some_slices_draw() -> None:
+    size = known(Framebuffer(1, 0))
+    part = MigDevice(known("NVIDIA RTX PRO 6000 MIG 1g.24gb+gfx"), known("MIG-1"), size)
+    assert facts(nvidia(gpu(mig=True, mig_devices=(part,)))).gpu is not None
+
+
+OPERATOR = (
+    "the container was given no Xorg modules of NVIDIA's driver (nvidia_drv.so and "
+    "libglxserver_nvidia.so)"
+)
+WITHOUT = (
+    "NVIDIA_DRIVER_CAPABILITIES is 'utility', with which a container gets nothing to draw with"
+)
+
+
+@pytest.mark.parametrize(
+    ("of", "x", "egl"),
+    [
+        (nvidia(), [], []),
+        (
+            nvidia(x_modules=MODULES[:1]),
+            ["Xorg's part of NVIDIA's driver (libglxserver_nvidia.so) is not there"],
+            [],
+        ),
+        (nvidia(x_modules=(), system=CONTAINER), [OPERATOR], []),
+        (nvidia(x_modules=(), system={"container": True}), [OPERATOR], []),
+        (
+            nvidia(
+                x_modules=(),
+                gl_libraries=(),
+                nodes=("nvidia0", "nvidiactl"),
+                system={"container": True, "driver_capabilities": "utility"},
+            ),
+            [WITHOUT],
+            [WITHOUT],
+        ),
+        (
+            nvidia(gl_libraries=(), system=CONTAINER),
+            [],
+            ["NVIDIA's EGL (libEGL_nvidia.so.0) is not there"],
+        ),
+        (
+            nvidia(x_modules=tuple(replace(module, version="535.1") for module in MODULES)),
+            [
+                (
+                    "Xorg's module /usr/lib/xorg/modules/drivers/nvidia_drv.so is of version 535.1, "
+                    "but the driver of version 550.127.05"
+                )
+            ],
+            [],
+        ),
+        (
+            nvidia(nodes=("nvidia0", "nvidiactl")),
+            ["/dev/nvidia-modeset is not there, which Xorg's driver opens"],
+            [],
+        ),
+        (
+            nvidia(egl_vendors=("50_mesa.json",)),
+            [],
+            [
+                (
+                    "EGL is not told of NVIDIA's driver (10_nvidia.json is not in "
+                    "/usr/share/glvnd/egl_vendor.d)"
+                )
+            ],
+        ),
+        (nvidia(egl_vendors=("10_nvidia.json",), gl_libraries=LIBRARIES[:1]), [], []),
+    ],
+)
+def test_what_a_gpu_lacks(of: Machine, x: list[str], egl: list[str]) -> None:
+    found = facts(of)
+    assert found.gpu is not None
+    assert whats(found) == (x, egl)
+
+
+def test_a_driver_that_is_named_is_taken_without_looking() -> None:
+    found = facts(nvidia(x_modules=(), nodes=("nvidia0", "nvidiactl")), gpu_driver=GpuDriver.NVIDIA)
+    assert (found.gpu_driver, found.x_lacks) == (GpuDriver.NVIDIA, ())
+
+
+def test_virtualgl_is_missed_where_the_configuration_has_it() -> None:
+    place = Path("/srv/vgl")
+    assert facts(machine(), virtualgl_dir=place) == Facts(virtualgl_dir=place)
+
+
+@pytest.mark.parametrize("visible", ["none", "void", ""])
+def test_a_container_that_was_given_no_gpu_shows_no_sign_of_one(visible: str) -> None:
+    assert facts(machine(system={"visible_devices": visible})).signs == ()
+
+
+def test_signs_of_a_gpu_that_is_not_here() -> None:
+    kernel = (KernelGpu("0000:3b:00.0", "Tesla T4", 0),)
+    found = facts(machine(kernel_gpus=kernel, system={"visible_devices": "all"}))
+    assert found.signs == ("Tesla T4 at 0000:3b:00.0", "NVIDIA_VISIBLE_DEVICES=all")
+    assert (found.x_lacks, found.egl_lacks) == ((), ())
+
+
+# ------------------------------------------------------------------------------- where modules are
+
+
+def modules(*places: str, version: str = VERSION) -> tuple[Library, ...]:
+    return tuple(Library(place, version) for place in places)
+
+
+UBUNTU = "/usr/lib/x86_64-linux-gnu/nvidia/xorg"
+
+
+@pytest.mark.parametrize(
+    ("found", "paths"),
+    [
+        (MODULES, ()),
+        (
+            modules(f"{UBUNTU}/nvidia_drv.so", f"{UBUNTU}/libglxserver_nvidia.so"),
+            (UBUNTU, "/usr/lib/xorg/modules", "/usr/lib64/xorg/modules"),
+        ),
+        (
+            modules(
+                "/usr/lib64/xorg/modules/drivers/nvidia_drv.so",
+                "/usr/lib64/xorg/modules/extensions/libglxserver_nvidia.so",
+            ),
+            ("/usr/lib64/xorg/modules", "/usr/lib/xorg/modules"),
+        ),
+        (
+            (
+                *modules("/usr/lib/xorg/modules/drivers/nvidia_drv.so", version="535.1"),
+                *MODULES[1:],
+            ),
+            (),
+        ),
+        (
+            (
+                *modules("/usr/lib/xorg/modules/drivers/nvidia_drv.so", version="535.1"),
+                *modules(f"{UBUNTU}/nvidia_drv.so", f"{UBUNTU}/libglxserver_nvidia.so"),
+            ),
+            (UBUNTU, "/usr/lib/xorg/modules", "/usr/lib64/xorg/modules"),
+        ),
+    ],
+)
+def test_modules_that_the_x_server_would_not_find_or_not_first(
+    found: tuple[Library, ...], paths: tuple[str, ...]
+) -> None:
+    assert facts(nvidia(x_modules=found)).module_paths == paths
+
+
+def test_the_x_server_looks_beside_itself() -> None:
+    elsewhere = modules("/opt/x/modules/drivers/nvidia_drv.so")
+    config = Config(Runtime(Path("/run/x")), programs=Programs(xorg="/opt/x/Xorg"))
+    assert for_plan(nvidia(x_modules=elsewhere), config).module_paths == ()
+
+
+@pytest.mark.parametrize("driver", GpuDriver)
+@pytest.mark.parametrize("name", machines.NAMES)
+def test_facts_of_recorded_machines_are_consistent(name: str, driver: GpuDriver) -> None:
+    found = facts(machines.load(name), gpu_driver=driver)
+    assert found.gpu is None or not found.signs
+    for lack in (*found.x_lacks, *found.egl_lacks):
+        assert lack.what
+        assert lack.remedy
+        assert not lack.what.endswith(".")

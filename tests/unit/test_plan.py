@@ -4,45 +4,60 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vizproxy import resources
-from vizproxy.config import GpuDriver, Plan
+from vizproxy.config import Display, GpuDriver, Plan, Size
 from vizproxy.display.plan import (
     DUMMY_TEMPLATE,
-    NVIDIA_TEMPLATE,
+    TEMPLATES,
+    ChosenGpu,
     Facts,
+    Lack,
+    RenderingPlan,
     choose,
     choose_for_app,
     possible,
     possible_for_app,
 )
 from vizproxy.errors import PlanError
+from vizproxy.facts.vgpu import Limits
 
-NVIDIA = ("/dev/nvidia0",)
-RENDER = ("/dev/dri/renderD128",)
+NVIDIA = ChosenGpu(GpuDriver.NVIDIA, "/dev/nvidia0", "NVIDIA A40", "GPU-1", "0000:3b:00.0")
+OTHER = ChosenGpu(GpuDriver.MODESETTING, "/dev/dri/card0", "i915 GPU")
+MODULES = (Lack("Xorg's modules are not there", "another driver"),)
+NO_EGL = (Lack("NVIDIA's EGL is not there", "another image"),)
+MIG = (Lack("it is in MIG mode", "another GPU"),)
 
 NOTHING = Facts()
-WHOLE = Facts(gpu_nodes=NVIDIA, render_nodes=RENDER, x_driver=True, virtualgl=True)
-NO_VIRTUALGL = Facts(gpu_nodes=NVIDIA, x_driver=True)
-NO_X_DRIVER = Facts(gpu_nodes=NVIDIA, virtualgl=True)
-BARE_GPU = Facts(gpu_nodes=NVIDIA)
-OTHER_GPU = Facts(render_nodes=RENDER, virtualgl=True)
-BARE_OTHER_GPU = Facts(render_nodes=RENDER)
+WHOLE = Facts(gpu=NVIDIA, virtualgl=True)
+NO_VIRTUALGL = Facts(gpu=NVIDIA)
+NO_X_DRIVER = Facts(gpu=NVIDIA, x_lacks=MODULES, virtualgl=True)
+BARE_GPU = Facts(gpu=NVIDIA, x_lacks=MODULES)
+USELESS_GPU = Facts(x_lacks=MIG, egl_lacks=MIG, virtualgl=True, signs=("NVIDIA A100",))
+SIGNS = Facts(virtualgl=True, signs=("NVIDIA_VISIBLE_DEVICES=all",))
+OTHER_GPU = Facts(gpu=OTHER, virtualgl=True)
+BARE_OTHER_GPU = Facts(gpu=OTHER)
 DUMMY = Facts(gpu_driver=GpuDriver.DUMMY, virtualgl=True)
 BARE_DUMMY = Facts(gpu_driver=GpuDriver.DUMMY)
 
 ALL_FACTS = [
-    Facts(nodes, render, "", x_driver, virtualgl, None, driver)
-    for nodes, render, x_driver, virtualgl, driver in itertools.product(
-        ((), NVIDIA), ((), RENDER), (False, True), (False, True), GpuDriver
+    Facts(gpu, x_lacks, egl_lacks, virtualgl, None, driver)
+    for gpu, x_lacks, egl_lacks, virtualgl, driver in itertools.product(
+        (None, NVIDIA, OTHER), ((), MODULES), ((), NO_EGL), (False, True), GpuDriver
     )
 ]
 facts_strategy = st.sampled_from(ALL_FACTS)
 plans = st.sampled_from([plan for plan in Plan if plan is not Plan.AUTO])
+failures = st.dictionaries(plans, st.just("the X server gave up"))
+
+
+def chosen_for(plan: Plan, facts: Facts, failed: dict[Plan, str] | None = None) -> RenderingPlan:
+    return choose(Display(plan=plan), facts, failed or {})
 
 
 @pytest.mark.parametrize(
@@ -53,71 +68,103 @@ plans = st.sampled_from([plan for plan in Plan if plan is not Plan.AUTO])
         (NO_VIRTUALGL, Plan.DIRECT, set()),
         (NO_X_DRIVER, Plan.EGL, set()),
         (BARE_GPU, Plan.SOFTWARE, set()),
-        (OTHER_GPU, Plan.EGL, set()),
-        (BARE_OTHER_GPU, Plan.SOFTWARE, set()),
+        (USELESS_GPU, Plan.SOFTWARE, set()),
+        (SIGNS, Plan.SOFTWARE, set()),
+        (OTHER_GPU, Plan.EGL, {Plan.VIRTUALGL, Plan.DIRECT}),
+        (BARE_OTHER_GPU, Plan.SOFTWARE, {Plan.DIRECT}),
         (DUMMY, Plan.VIRTUALGL, {Plan.DIRECT, Plan.EGL}),
         (BARE_DUMMY, Plan.DIRECT, set()),
         (Facts(virtualgl=True), Plan.SOFTWARE, set()),
-        (Facts(x_driver=True, virtualgl=True), Plan.SOFTWARE, set()),
     ],
 )
 def test_what_is_chosen_and_what_is_possible(facts: Facts, best: Plan, rest: set[Plan]) -> None:
-    assert choose(Plan.AUTO, facts).name is best
-    assert possible(facts)[0] is best
+    assert chosen_for(Plan.AUTO, facts).name is best
     assert set(possible(facts)) == {best, Plan.SOFTWARE} | rest
 
 
-@given(requested=plans, facts=facts_strategy)
+@given(requested=plans, facts=facts_strategy, failed=failures)
 def test_a_plan_that_is_asked_for_is_carried_out_or_refused_never_replaced(
-    requested: Plan, facts: Facts
+    requested: Plan, facts: Facts, failed: dict[Plan, str]
 ) -> None:
-    if requested in possible(facts):
-        chosen = choose(requested, facts)
+    if requested in possible(facts, failed):
+        chosen = chosen_for(requested, facts, failed)
         assert (chosen.name, chosen.reason, chosen.warning) == (requested, "it was asked for", "")
         return
     with pytest.raises(PlanError) as refused:
-        choose(requested, facts)
+        chosen_for(requested, facts, failed)
     assert refused.value.exit_code == 69
     assert str(refused.value).startswith(f"cannot use the rendering plan '{requested.value}': ")
-    for plan in possible(facts):
+    for plan in possible(facts, failed):
         assert f"'{plan.value}'" in refused.value.hint
 
 
-@given(facts=facts_strategy)
-def test_auto_always_finds_a_plan_and_warns_of_every_degradation(facts: Facts) -> None:
-    chosen = choose(Plan.AUTO, facts)
+@given(facts=facts_strategy, failed=failures)
+def test_auto_always_finds_a_plan_and_warns_of_every_degradation(
+    facts: Facts, failed: dict[Plan, str]
+) -> None:
+    chosen = chosen_for(Plan.AUTO, facts, failed)
+    assert chosen.name in possible(facts, failed)
     assert chosen.reason
-    nvidia = facts.gpu_nodes or facts.pretends
-    best = Plan.VIRTUALGL if nvidia else Plan.EGL if facts.render_nodes else Plan.SOFTWARE
+    gpu = facts.drawing
+    if gpu is None and not facts.x_lacks and not facts.egl_lacks:
+        assert (chosen.name, chosen.warning) == (Plan.SOFTWARE, "")
+        return
+    best = Plan.EGL if gpu is OTHER else Plan.VIRTUALGL
     assert bool(chosen.warning) == (chosen.name is not best)
     if chosen.warning:
         assert "; try " in chosen.warning
+
+
+@given(facts=facts_strategy)
+def test_auto_leaves_the_card_of_another_maker_to_whoever_has_it(facts: Facts) -> None:
+    gpu = facts.drawing
+    if gpu is not None and gpu.driver is GpuDriver.MODESETTING:
+        assert chosen_for(Plan.AUTO, facts).name in {Plan.EGL, Plan.SOFTWARE}
 
 
 @given(facts=facts_strategy, requested=plans)
 def test_the_x_servers_of_a_plan(facts: Facts, requested: Plan) -> None:
     if requested not in possible(facts):
         return
-    chosen = choose(requested, facts)
-    gpu = DUMMY_TEMPLATE if facts.pretends else NVIDIA_TEMPLATE
+    chosen = chosen_for(requested, facts)
+    gpu = DUMMY_TEMPLATE if facts.drawing is None else TEMPLATES[facts.drawing.driver]
     assert chosen.gpu_template == (gpu if requested is Plan.VIRTUALGL else None)
     assert chosen.desktop_template == (gpu if requested is Plan.DIRECT else DUMMY_TEMPLATE)
-    for template in {chosen.gpu_template or chosen.desktop_template, chosen.desktop_template}:
+    assert chosen.gpu == (None if requested is Plan.SOFTWARE else facts.drawing)
+
+
+def test_every_driver_has_a_template() -> None:
+    assert set(TEMPLATES) == set(GpuDriver) - {GpuDriver.AUTO}
+    for template in TEMPLATES.values():
         assert (resources.xorg_configs() / template).is_file()
 
 
-def test_a_plan_says_why_it_was_chosen() -> None:
-    two = Facts(gpu_nodes=("/dev/nvidia0", "/dev/nvidia1"), x_driver=True, virtualgl=True)
-    assert choose(Plan.AUTO, two).reason == "a GPU is there (/dev/nvidia0, /dev/nvidia1)"
-    assert choose(Plan.AUTO, NOTHING).reason == "no GPU was found"
-    assert choose(Plan.AUTO, DUMMY).reason == "the dummy driver stands in for a GPU"
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (WHOLE, "a GPU is there (NVIDIA A40, /dev/nvidia0)"),
+        (NOTHING, "no GPU was found"),
+        (DUMMY, "the dummy driver stands in for a GPU"),
+        (USELESS_GPU, "a GPU is there and cannot be used (NVIDIA A100)"),
+        (
+            SIGNS,
+            "no GPU was found, though there are signs of one (NVIDIA_VISIBLE_DEVICES=all)",
+        ),
+    ],
+)
+def test_a_plan_says_why_it_was_chosen(facts: Facts, reason: str) -> None:
+    assert chosen_for(Plan.AUTO, facts).reason == reason
+
+
+FAILED = {Plan.VIRTUALGL: "the X server on the GPU gave up"}
 
 
 @pytest.mark.parametrize(
-    ("facts", "warning"),
+    ("facts", "failed", "warning"),
     [
         (
             NO_VIRTUALGL,
+            {},
             (
                 "programs draw on the GPU's own X server, where viewers may see changes late: "
                 "VirtualGL is not installed; try installing it (https://virtualgl.org)"
@@ -125,23 +172,59 @@ def test_a_plan_says_why_it_was_chosen() -> None:
         ),
         (
             NO_X_DRIVER,
+            {},
             (
-                "programs draw by EGL, which lacks some of GLX: the GPU's X driver (nvidia_drv.so and "
-                "libglxserver_nvidia.so) is not there; try NVIDIA_DRIVER_CAPABILITIES=all in the "
-                "container, on a node whose driver has X modules"
+                "programs draw by EGL, which lacks some of GLX: Xorg's modules are not there; try "
+                "another driver"
             ),
         ),
         (
-            Facts(render_nodes=RENDER, virtualgl_dir=Path("/srv/vgl")),
+            WHOLE,
+            FAILED,
+            (
+                "programs draw by EGL, which lacks some of GLX: the X server on the GPU gave up; try "
+                "`vizproxy doctor`"
+            ),
+        ),
+        (
+            NO_VIRTUALGL,
+            {Plan.DIRECT: "the X server gave up"},
+            (
+                "programs draw in software although there is a GPU: VirtualGL is not installed and "
+                "the X server gave up; try installing it (https://virtualgl.org) and `vizproxy doctor`"
+            ),
+        ),
+        (
+            USELESS_GPU,
+            {},
+            (
+                "programs draw in software although there is a GPU: it is in MIG mode; try another "
+                "GPU"
+            ),
+        ),
+        (
+            Facts(gpu=OTHER, virtualgl_dir=Path("/srv/vgl")),
+            {},
             (
                 "programs draw in software although there is a GPU: VirtualGL is not in /srv/vgl; "
                 "try another display.virtualgl_dir"
             ),
         ),
+        (SIGNS, {}, ""),
     ],
 )
-def test_a_degradation_says_what_is_missing_and_what_to_do(facts: Facts, warning: str) -> None:
-    assert choose(Plan.AUTO, facts).warning == warning
+def test_a_degradation_says_what_is_missing_and_what_to_do(
+    facts: Facts, failed: dict[Plan, str], warning: str
+) -> None:
+    assert chosen_for(Plan.AUTO, facts, failed).warning == warning
+
+
+def test_what_failed_one_x_server_on_the_gpu_fails_the_other() -> None:
+    for failed in (Plan.VIRTUALGL, Plan.DIRECT):
+        assert chosen_for(Plan.AUTO, WHOLE, {failed: "why"}).name is Plan.EGL
+    assert chosen_for(Plan.AUTO, WHOLE, {Plan.EGL: "why"}).name is Plan.VIRTUALGL
+    both = {Plan.VIRTUALGL: "why", Plan.EGL: "why"}
+    assert chosen_for(Plan.AUTO, WHOLE, both).name is Plan.SOFTWARE
 
 
 @pytest.mark.parametrize(
@@ -157,10 +240,19 @@ def test_a_degradation_says_what_is_missing_and_what_to_do(facts: Facts, warning
         ),
         (
             Plan.DIRECT,
-            OTHER_GPU,
+            NO_X_DRIVER,
             (
-                "cannot use the rendering plan 'direct': no NVIDIA GPU was found; try a machine with "
-                "one, or the plan 'egl' or 'software'"
+                "cannot use the rendering plan 'direct': Xorg's modules are not there; try another "
+                "driver, or the plan 'egl' or 'software'"
+            ),
+        ),
+        (
+            Plan.DIRECT,
+            SIGNS,
+            (
+                "cannot use the rendering plan 'direct': no GPU was found, though there are signs of "
+                "one (NVIDIA_VISIBLE_DEVICES=all); try giving the container a GPU (a resource "
+                "nvidia.com/gpu, or docker's --gpus), or the plan 'software'"
             ),
         ),
         (
@@ -178,8 +270,53 @@ def test_a_refusal_says_what_is_missing_and_what_is_possible(
     requested: Plan, facts: Facts, sentence: str
 ) -> None:
     with pytest.raises(PlanError) as refused:
-        choose(requested, facts)
+        chosen_for(requested, facts)
     assert str(refused.value) == sentence
+
+
+# --------------------------------------------------------------------------------------- sizes
+
+
+def on_vgpu(requested: Plan, limits: Limits | None, **sizes: Any) -> RenderingPlan:
+    gpu = ChosenGpu(GpuDriver.NVIDIA, "/dev/nvidia0", "GRID T4-1A", limits=limits)
+    return choose(Display(plan=requested, **sizes), Facts(gpu=gpu, virtualgl=True))
+
+
+APPLICATIONS = Limits(1280 * 1024, 1, 1280, 1024, 60, draws=True)
+
+
+def test_a_desktop_on_a_vgpu_is_no_larger_than_it_can_show() -> None:
+    plan = on_vgpu(Plan.DIRECT, APPLICATIONS)
+    assert (plan.size, plan.max_size) == (Size(1280, 900), Size(1280, 1024))
+    assert plan.size_reason == (
+        "the vGPU GRID T4-1A shows at most 1280x1024 on a head and 1310720 pixels in all"
+    )
+
+
+@pytest.mark.parametrize("requested", [Plan.VIRTUALGL, Plan.EGL, Plan.SOFTWARE])
+def test_a_desktop_beside_a_vgpu_is_as_it_was_configured(requested: Plan) -> None:
+    plan = on_vgpu(requested, APPLICATIONS)
+    assert (plan.size, plan.max_size, plan.size_reason) == (Size(1600, 900), Size(7680, 4320), "")
+
+
+sides = st.integers(64, 16384)
+SIZES = st.builds(Size, sides, sides)
+
+
+@given(size=SIZES, most=SIZES, pixels=st.integers(10_000, 70_000_000), width=sides, height=sides)
+def test_sizes_on_a_vgpu_are_within_its_limits_and_the_configured_ones(
+    size: Size, most: Size, pixels: int, width: int, height: int
+) -> None:
+    limits = Limits(pixels, 4, width, height, 60, draws=True)
+    most = Size(max(size.width, most.width), max(size.height, most.height))
+    plan = on_vgpu(Plan.DIRECT, limits, size=size, max_size=most)
+    for cut, wanted in ((plan.size, size), (plan.max_size, most)):
+        assert cut.fits_in(wanted)
+        assert cut.fits_in(Size(width, height))
+        assert 0 < cut.width * cut.height <= pixels
+    assert plan.size.fits_in(plan.max_size)
+    unchanged = (plan.size, plan.max_size) == (size, most)
+    assert bool(plan.size_reason) != unchanged
 
 
 # ---------------------------------------------------------------------------------------- apps

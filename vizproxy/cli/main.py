@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from vizproxy import __version__
+from vizproxy.cli import usage
 from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
 from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError, system_reason
 from vizproxy.logs import discard
@@ -21,51 +22,6 @@ from vizproxy.runtime import leaving_word
 EXIT_PIPE: Final = 141
 EXIT_INTERRUPTED: Final = 130
 """What a shell gives a program that SIGPIPE or SIGINT ended: 128 and the signal's number."""
-
-_OVERVIEW: Final = """\
-vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one.
-
-  vizproxy serve                 start the desktop and serve it
-  vizproxy status                see how it does
-  vizproxy url                   print the link that opens it in a browser
-  vizproxy run COMMAND           run a program on it
-  vizproxy apps [stop ID]        list its programs, or end one
-  eval "$(vizproxy env)"         let this shell's programs appear on it
-  vizproxy screenshot FILE.png   take a picture of it
-  vizproxy config check|show     check or print the configuration
-
-`vizproxy COMMAND --help` explains a command. Every setting can stand in a TOML file, in the
-environment as VIZPROXY_SECTION_KEY, or, where a command has one, in a flag; the last of these wins.
-"""
-
-_SERVE: Final = """\
-Start the X server, the window manager, the VNC server and the WebSocket bridge, keep them running,
-and serve the desktop's page. Ends with Ctrl-C or SIGTERM and leaves nothing behind.
-
-Without --http it listens on a unix socket alone, for a proxy such as jupyter-server-proxy. With it,
-a link is printed that opens the desktop in a browser; the link is the key, so keep it to yourself.
-"""
-
-_RUN: Final = """\
-Run a program on the desktop, with a lease on its framebuffer. The program takes the place of this
-command, as with `env` or `nice`: terminal, signals and exit code are its own.
-"""
-
-_RUN_EXAMPLES: Final = """\
-examples:
-  vizproxy run glxgears
-  vizproxy run --name brain --framebuffer 2GiB -- voreen --logLevel info scan.vws
-  vizproxy run --detach --plan software paraview
-
-Exit codes are the program's own, but: 69 no desktop answers, or VirtualGL is missing; 75 there is no
-room; 126 the program cannot be executed; 127 there is none of that name.
-"""
-
-_EXAMPLES: Final = """\
-examples:
-  vizproxy serve --http 127.0.0.1:6080
-  vizproxy serve --size 1920x1080 --plan software --runtime-dir /run/vizproxy
-"""
 
 WITH_FLAG: Final = {
     "runtime.dir": ("DIR", "directory for sockets, cookie and lock (mode 0700)"),
@@ -93,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="vizproxy",
         usage="vizproxy COMMAND [OPTIONS]",
-        description=_OVERVIEW,
+        description=usage.OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
@@ -107,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_apps(commands)
     _add_clients(commands)
+    _add_doctor(commands)
     _add_config(commands)
     return parser
 
@@ -126,8 +83,8 @@ def _add_serve(commands: _Commands[_Parser]) -> None:
     serve = commands.add_parser(
         "serve",
         usage="vizproxy serve [OPTIONS]",
-        description=_SERVE,
-        epilog=_EXAMPLES,
+        description=usage.SERVE,
+        epilog=usage.EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(serve, *WITH_FLAG)
@@ -158,12 +115,32 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
         command.set_defaults(run=run)
 
 
+def _add_doctor(commands: _Commands[_Parser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        usage="vizproxy doctor [OPTIONS]",
+        description=usage.DOCTOR,
+        epilog=usage.DOCTOR_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON, for programs")
+    recording = doctor.add_mutually_exclusive_group()
+    recording.add_argument(
+        "--record", metavar="FILE", type=Path, help="save what was found out about this machine"
+    )
+    recording.add_argument(
+        "--replay", metavar="FILE", type=Path, help="examine the machine in such a file instead"
+    )
+    _add_settings(doctor, *WITH_FLAG)
+    doctor.set_defaults(run=_doctor)
+
+
 def _add_run(commands: _Commands[_Parser]) -> None:
     run = commands.add_parser(
         "run",
         usage="vizproxy run [OPTIONS] [--] COMMAND [ARGUMENT...]",
-        description=_RUN,
-        epilog=_RUN_EXAMPLES,
+        description=usage.RUN,
+        epilog=usage.RUN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("--name", metavar="NAME", help="what to call it (default: the program's name)")
@@ -220,11 +197,11 @@ def _add_apps(commands: _Commands[_Parser]) -> None:
 def _add_config(commands: _Commands[_Parser]) -> None:
     config = commands.add_parser(
         "config",
-        usage="vizproxy config check|show [OPTIONS]",
-        description="Check or print the configuration.",
+        usage="vizproxy config check|show|xorg [OPTIONS]",
+        description="Check or print the configuration, or what the X servers would get of it.",
     )
     actions = config.add_subparsers(
-        prog="vizproxy config", metavar="check|show", required=True, help=argparse.SUPPRESS
+        prog="vizproxy config", metavar="check|show|xorg", required=True, help=argparse.SUPPRESS
     )
     check = actions.add_parser(
         "check",
@@ -236,7 +213,23 @@ def _add_config(commands: _Commands[_Parser]) -> None:
         usage="vizproxy config show [OPTIONS]",
         description="Print the effective settings as TOML, with where each comes from.",
     )
-    for action, run in ((check, _config_check), (show, _config_show)):
+    xorg = actions.add_parser(
+        "xorg",
+        usage="vizproxy config xorg [OPTIONS]",
+        description="Print the files that the X servers would be configured by, with the reason for "
+        "each choice.",
+    )
+    xorg.add_argument(
+        "--server", choices=("desktop", "3d"), help="of this X server alone (default: of all)"
+    )
+    xorg.add_argument(
+        "--replay", metavar="FILE", type=Path, help="for the machine that was recorded there"
+    )
+    for action, run in (
+        (check, _config_check),
+        (show, _config_show),
+        (xorg, _config_xorg),
+    ):
         _add_settings(action, *WITH_FLAG)
         action.set_defaults(run=run)
 
@@ -307,6 +300,17 @@ def _status(arguments: argparse.Namespace) -> int:
     return clients.status(_load(arguments), as_json=arguments.json)
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import doctor
+
+    return doctor.run(
+        _load(arguments),
+        as_json=arguments.json,
+        record=arguments.record,
+        replay=arguments.replay,
+    )
+
+
 def _env(arguments: argparse.Namespace) -> int:
     from vizproxy.cli import clients
 
@@ -336,6 +340,12 @@ def _config_show(arguments: argparse.Namespace) -> int:
 
     print(to_toml(_load(arguments)), end="")
     return 0
+
+
+def _config_xorg(arguments: argparse.Namespace) -> int:
+    from vizproxy.cli import xorg
+
+    return xorg.show(_load(arguments), server=arguments.server, replay=arguments.replay)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from vizproxy.config.model import (
     Supervision,
     Viewer,
     Web,
+    Xorg,
 )
 from vizproxy.config.render import to_toml
 from vizproxy.config.values import (
@@ -41,6 +42,7 @@ from vizproxy.config.values import (
     Size,
     Tile,
     VirtualGLFor,
+    XorgOption,
 )
 
 __all__ = [
@@ -74,6 +76,8 @@ __all__ = [
     "Viewer",
     "VirtualGLFor",
     "Web",
+    "Xorg",
+    "XorgOption",
     "load",
     "to_toml",
 ]

@@ -26,7 +26,7 @@ from vizproxy.config.numbers import (
     IntKind,
     SizeKind,
 )
-from vizproxy.config.tables import TileKind
+from vizproxy.config.tables import OptionsKind, TileKind
 from vizproxy.config.texts import (
     AddressKind,
     ChoiceKind,
@@ -47,6 +47,7 @@ from vizproxy.config.values import (
     Size,
     Tile,
     VirtualGLFor,
+    XorgOption,
 )
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ _DURATION = DurationKind(0.001, 24 * 3600.0)
 _OPTIONAL_PATH: Final[Kind[Path | None]] = OptionalKind(PathKind())
 _OPTIONAL_ADDRESS: Final[Kind[Address | None]] = OptionalKind(AddressKind())
 _PROGRAM = ProgramKind()
+_OPTIONS = OptionsKind()
 
 
 def setting(kind: Kind[T], default: T, doc: str, flag: str = "") -> T:
@@ -127,8 +129,9 @@ class Display:
     gpu_driver: GpuDriver = setting(
         ChoiceKind(GpuDriver),
         GpuDriver.AUTO,
-        "X driver of the server that draws on the GPU: auto looks for NVIDIA's, nvidia takes it "
-        "without looking, dummy stands in for a GPU, to try the topology without one.",
+        "X driver of the server that draws on the GPU: auto takes the one that fits it; nvidia, "
+        "modesetting and amdgpu are taken without looking whether they are there; dummy stands in "
+        "for a GPU, to try the topology without one.",
     )
     virtualgl_dir: Path | None = setting(
         _OPTIONAL_PATH,
@@ -151,6 +154,23 @@ class Display:
         IntKind(48, 480, "dots per inch"), 96, "Resolution that applications scale their text by."
     )
     background: str = setting(ColourKind(), "#2b303b", "Colour of the empty desktop.")
+
+
+@dataclass(frozen=True, slots=True)
+class Xorg:
+    """Changes to the configuration of the X server on the GPU, or of the desktop's if none is there."""
+
+    templates: Path | None = setting(
+        _OPTIONAL_PATH,
+        None,
+        "Directory of templates that replace the shipped ones of the same names, such as nvidia.conf.",
+    )
+    server_flags: tuple[XorgOption, ...] = setting(
+        _OPTIONS, (), "Options for the section ServerFlags."
+    )
+    device: tuple[XorgOption, ...] = setting(_OPTIONS, (), "Options for the section Device.")
+    monitor: tuple[XorgOption, ...] = setting(_OPTIONS, (), "Options for the section Monitor.")
+    screen: tuple[XorgOption, ...] = setting(_OPTIONS, (), "Options for the section Screen.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +335,7 @@ class Config:
     runtime: Runtime
     http: Http = field(default_factory=Http)
     display: Display = field(default_factory=Display)
+    xorg: Xorg = field(default_factory=Xorg)
     programs: Programs = field(default_factory=Programs)
     supervision: Supervision = field(default_factory=Supervision)
     broker: Broker = field(default_factory=Broker)

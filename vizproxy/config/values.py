@@ -57,7 +57,22 @@ class GpuDriver(StrEnum):
 
     AUTO = "auto"
     NVIDIA = "nvidia"
+    MODESETTING = "modesetting"
+    AMDGPU = "amdgpu"
     DUMMY = "dummy"
+
+
+@dataclass(frozen=True, slots=True)
+class XorgOption:
+    """An ``Option`` line in a section of an X server's configuration."""
+
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """What the X server compares names by: case, spaces and underscores don't count."""
+        return self.name.replace("_", "").replace(" ", "").lower()
 
 
 class OverUse(StrEnum):

@@ -1,100 +1,89 @@
-"""Looking around on the machine for what a rendering plan needs.
+"""What a rendering plan needs to know, made of the facts about a machine. Pure.
 
-Done once, before anything is started, and by looking at files alone: what is not there, or may not be
-looked at, counts as missing. Nothing here raises.
+The GPU is the first that programs can draw on: NVIDIA's before others', unless the configuration names
+another driver.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
-from vizproxy import virtualgl
 from vizproxy.config import Config, GpuDriver
-from vizproxy.display.plan import Facts
+from vizproxy.display import drigpus, nvidiagpus
+from vizproxy.display.candidates import Candidate, each_once
+from vizproxy.display.plan import Facts, Lack
+from vizproxy.facts.model import Machine
 
-_X_MODULES: Final = ("modules", "modules/drivers", "modules/extensions")
-_OTHER_X_MODULES: Final = (
-    "usr/lib64/xorg",  # Fedora, RHEL
-    "usr/lib/xorg",  # Debian, Arch; the NVIDIA container toolkit puts the driver there
+_MODULE_KINDS: Final = frozenset({"drivers", "extensions"})
+_USUAL_MODULES: Final = (
+    "/usr/lib/xorg/modules",  # Debian, Arch
+    "/usr/lib64/xorg/modules",  # Fedora, RHEL
 )
-_PACKAGED_X_MODULES: Final = ("usr/lib/*/nvidia/xorg", "usr/lib/nvidia", "usr/lib64/nvidia/xorg")
-"""Where distributions' packages have NVIDIA's modules; they tell Xorg so in its xorg.conf.d."""
-
-_PCI_ADDRESS: Final = re.compile(
-    r"(?P<domain>[0-9a-f]+):(?P<bus>[0-9a-f]{2}):(?P<device>[0-9a-f]{2})\.(?P<function>[0-7])"
-)
-_MINOR: Final = re.compile(r"^Device Minor:\s*(\d+)\s*$", re.MULTILINE)
 
 
-def look(config: Config, environ: Mapping[str, str], *, root: Path = Path("/")) -> Facts:
-    """Look for GPUs, their X driver and VirtualGL. ``root`` is where the file system begins."""
+def for_plan(machine: Machine, config: Config) -> Facts:
+    """Say what plans are to be chosen from, on a machine and by a configuration."""
     display = config.display
-    nodes = _gpu_nodes(root)
+    driver = display.gpu_driver
+    candidates = _candidates(machine, driver)
+    chosen = next((found for found in candidates if not found.obstacles), None)
+    obstacles = each_once(lack for found in candidates for lack in found.obstacles)
+    x_lacks, egl_lacks = (obstacles,) * 2 if chosen is None else (chosen.x_lacks, chosen.egl_lacks)
+    if driver is GpuDriver.NVIDIA and chosen is not None and chosen.gpu.driver is not driver:
+        x_lacks = (Lack("no NVIDIA GPU was found", "a machine with one"),)
     return Facts(
-        gpu_nodes=tuple(nodes.values()),
-        render_nodes=_render_nodes(root),
-        gpu_bus_id=_bus_id(root, nodes.keys()),
-        x_driver=display.gpu_driver is GpuDriver.NVIDIA or _has_x_driver(config, root),
-        virtualgl=virtualgl.find(display.virtualgl_dir, environ, root=root) is not None,
+        gpu=None if chosen is None else chosen.gpu,
+        x_lacks=x_lacks,
+        egl_lacks=egl_lacks,
+        virtualgl=machine.files.virtualgl.value is not None,
         virtualgl_dir=display.virtualgl_dir,
-        gpu_driver=display.gpu_driver,
+        gpu_driver=driver,
+        module_paths=_module_paths(machine, config.programs.xorg),
+        signs=() if chosen is not None else _signs(machine, candidates),
     )
 
 
-def xorg_bus_id(address: str) -> str:
-    """Write a PCI address as xorg.conf wants it: ``0000:3b:00.0`` is ``PCI:59@0:0:0``.
+def _candidates(machine: Machine, driver: GpuDriver) -> list[Candidate]:
+    """The GPUs that are here, the best one first."""
+    others = list(drigpus.candidates(machine, driver))
+    if driver in {GpuDriver.MODESETTING, GpuDriver.AMDGPU}:
+        return others
+    return [*nvidiagpus.candidates(machine, look=driver is GpuDriver.AUTO), *others]
 
-    The kernel and NVIDIA's tools count in hexadecimal, xorg.conf in decimal. Empty for what is no
-    address.
+
+def _signs(machine: Machine, candidates: list[Candidate]) -> tuple[str, ...]:
+    """Signs of GPUs none of which can be used."""
+    if candidates:
+        return each_once(str(found.gpu) for found in candidates)
+    # A container sees every GPU of its node there.
+    signs = [f"{gpu.model} at {gpu.address}" for gpu in machine.files.kernel_gpus.get(())]
+    visible = machine.system.visible_devices.get("")
+    if visible not in {"", "none", "void"}:  # the container toolkit's words for no GPU
+        signs.append(f"NVIDIA_VISIBLE_DEVICES={visible}")
+    return each_once(signs)
+
+
+def _module_paths(machine: Machine, xorg: str) -> tuple[str, ...]:
+    """The directories to search for modules, if NVIDIA's lie where the X server does not look.
+
+    Modules of the running driver's version come before others: an image may have brought its own.
+    Named in a configuration, directories replace the server's own, which therefore come last.
     """
-    found = _PCI_ADDRESS.fullmatch(address.lower())
-    if found is None:
-        return ""
-    part = {name: int(text, 16) for name, text in found.groupdict().items()}
-    return f"PCI:{part['bus']}@{part['domain']}:{part['device']}:{part['function']}"
+    usual = each_once([str(PurePath(xorg).parent / "modules"), *_USUAL_MODULES])
+    running = machine.files.kernel_driver.get("")
+    modules = [m for m in machine.files.x_modules.get(()) if _can_be_written(m.path)]
+    fitting = [module for module in modules if module.version == running]
+    homes = each_once(_home(module.path) for module in (*fitting, *modules))
+    return each_once([*homes, *usual]) if homes and homes[:1] != usual[:1] else ()
 
 
-def _gpu_nodes(root: Path) -> dict[int, str]:
-    """The device nodes of NVIDIA GPUs, by their minor numbers."""
-    numbered = ((node.name.removeprefix("nvidia"), str(node)) for node in root.glob("dev/nvidia*"))
-    return {int(number): node for number, node in sorted(numbered) if number.isdecimal()}
+def _can_be_written(path: str) -> bool:
+    """Whether xorg.conf can name a path: nothing can be escaped there."""
+    return path.isprintable() and '"' not in path
 
 
-def _render_nodes(root: Path) -> tuple[str, ...]:
-    nodes = (str(node) for node in root.glob("dev/dri/renderD*"))
-    return tuple(sorted(node for node in nodes if os.access(node, os.R_OK | os.W_OK)))
-
-
-def _bus_id(root: Path, minors: Collection[int]) -> str:
-    """Where the first GPU is whose device node is here: a container may see all in /proc."""
-    for directory in sorted(root.glob("proc/driver/nvidia/gpus/*")):
-        try:
-            text = (directory / "information").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        minor = _MINOR.search(text)
-        if minor is not None and int(minor[1]) in minors:
-            return xorg_bus_id(directory.name)
-    return ""
-
-
-def _has_x_driver(config: Config, root: Path) -> bool:
-    """Whether Xorg can load NVIDIA's driver and its GLX: without the latter, it is Mesa's."""
-    directories = list(_module_directories(config, root))
-    return all(
-        any(next(directory.glob(name), None) for directory in directories)
-        for name in ("nvidia_drv.so", "libglxserver_nvidia.so*")
-    )
-
-
-def _module_directories(config: Config, root: Path) -> Iterator[Path]:
-    beside = Path(config.programs.xorg).parent  # modules lie beside the server, in Debian's layout
-    for home in (root / str(beside).lstrip("/"), *(root / place for place in _OTHER_X_MODULES)):
-        for modules in _X_MODULES:
-            yield home / modules
-    for pattern in _PACKAGED_X_MODULES:
-        yield from root.glob(pattern)
+def _home(module: str) -> str:
+    """The directory to name so that a module in it, or in one for its kind, is found."""
+    directory = PurePath(module).parent
+    return str(directory.parent if directory.name in _MODULE_KINDS else directory)

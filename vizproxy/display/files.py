@@ -10,18 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from vizproxy.config import Config, Size
+from vizproxy.config import Config
 from vizproxy.display import xauth, xorgconf
-from vizproxy.display.plan import RenderingPlan
+from vizproxy.display.plan import Facts, RenderingPlan
 from vizproxy.errors import BusyError, FileSystemError, MissingProgramError, system_reason
 from vizproxy.runtime import Layout, cannot, write_private
 
 X11_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108 - where every X client looks
 _STICKY: Final = 0o1777
-SIZE_3D: Final = Size(640, 480)
-"""The 3D server's screen. Nobody sees it: VirtualGL draws into buffers of the windows' sizes."""
 
-_PACKAGES: Final = {
+PACKAGES: Final = {
     "xorg": "xserver-xorg-core",
     "window_manager": "openbox",
     "x11vnc": "x11vnc",
@@ -40,7 +38,7 @@ def find_programs(config: Config, path: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     missing: list[str] = []
-    for name in _PACKAGES:
+    for name in PACKAGES:
         program = getattr(config.programs, name)
         absolute = shutil.which(program, path=path)
         if absolute is None:
@@ -52,7 +50,7 @@ def find_programs(config: Config, path: str) -> dict[str, str]:
             "start the desktop",
             _list(f"{getattr(config.programs, n)} (programs.{n})" for n in missing)
             + (" is not installed" if len(missing) == 1 else " are not installed"),
-            "`apt-get install " + " ".join(_PACKAGES[n] for n in missing) + "`, or other paths in "
+            "`apt-get install " + " ".join(PACKAGES[n] for n in missing) + "`, or other paths in "
             "the configuration",
         )
     return found
@@ -113,25 +111,33 @@ def _display_answers(number: int) -> bool:
     return True
 
 
-def write_files(config: Config, plan: RenderingPlan, layout: Layout, templates: Path) -> None:
+def write_files(
+    config: Config, plan: RenderingPlan, facts: Facts, layout: Layout, templates: Path
+) -> None:
     """Write everything that the children read: cookie, X servers' and window manager's settings.
 
     Raises:
         FileSystemError: a template cannot be read or a file cannot be written.
     """
-    display = config.display
     hostname = socket.gethostname()
     write_private(layout.xauthority, xauth.authority_file(xauth.new_cookie(), hostname))
-    values = xorgconf.screen_values(display.size, display.max_size, display.dpi)
-    values |= xorgconf.gpu_values(plan.gpu_bus_id, shown=True)
-    conf = xorgconf.render(templates / plan.desktop_template, values)
-    write_private(layout.xorg_conf, conf.encode())
-    if plan.gpu_template is not None:
-        values = xorgconf.screen_values(SIZE_3D, SIZE_3D, display.dpi)
-        values |= xorgconf.gpu_values(plan.gpu_bus_id, shown=False)
-        conf = xorgconf.render(templates / plan.gpu_template, values)
-        write_private(layout.xorg3d_conf, conf.encode())
+    write_xorg_conf(config, plan, facts, layout, templates)
     _write_openbox(layout, templates / "openbox")
+
+
+def write_xorg_conf(
+    config: Config, plan: RenderingPlan, facts: Facts, layout: Layout, templates: Path
+) -> None:
+    """Write the X servers' settings alone, as for a plan that takes the place of another.
+
+    Raises:
+        FileSystemError: a template cannot be read or a file cannot be written.
+    """
+    desktop = xorgconf.desktop_conf(config, plan, facts, templates)
+    three_d = xorgconf.gpu_conf(config, plan, facts, templates)
+    write_private(layout.xorg_conf, desktop.encode())
+    if three_d is not None:
+        write_private(layout.xorg3d_conf, three_d.encode())
 
 
 def _write_openbox(layout: Layout, templates: Path) -> None:

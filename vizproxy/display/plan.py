@@ -9,50 +9,115 @@ plan          X servers                       an app draws
 ``egl``       desktop (dummy)                 by EGL on the GPU; VirtualGL copies the frames
 ============= =============================== =============================================
 
-``auto`` is the first of ``virtualgl``, ``direct``, ``egl`` and ``software`` that is possible. With the
-dummy driver in the GPU's place every plan can be tried on any machine.
+``auto`` is the first of ``virtualgl``, ``direct``, ``egl`` and ``software`` that is possible. On a GPU
+that is not NVIDIA's it is ``egl`` or ``software``: Mesa's EGL has all that its GLX has, and an X server
+of our own would take the card from whoever has it (DRM master). With the dummy driver in the GPU's
+place every plan can be tried on any machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from vizproxy import virtualgl
-from vizproxy.config import GpuDriver, Plan
+from vizproxy.config import Display, GpuDriver, Plan, Size
+from vizproxy.display.busid import xorg_bus_id
 from vizproxy.errors import PlanError
 
-DUMMY_TEMPLATE: Final = "dummy.conf"
-NVIDIA_TEMPLATE: Final = "nvidia.conf"
+if TYPE_CHECKING:
+    from vizproxy.facts.vgpu import Limits
+
+_T = TypeVar("_T")
+
+TEMPLATES: Final[Mapping[GpuDriver, str]] = MappingProxyType(
+    {
+        GpuDriver.NVIDIA: "nvidia.conf",
+        GpuDriver.MODESETTING: "modesetting.conf",
+        GpuDriver.AMDGPU: "amdgpu.conf",
+        GpuDriver.DUMMY: "dummy.conf",
+    }
+)
+"""The template of an X server with each driver."""
+
+DUMMY_TEMPLATE: Final = TEMPLATES[GpuDriver.DUMMY]
 EGL_DISPLAY: Final = "egl0"
 """VirtualGL's name of the first GPU, as EGL counts them."""
 
 _PREFERENCE: Final = (Plan.VIRTUALGL, Plan.DIRECT, Plan.EGL)
+_PREFERENCE_ELSE: Final = (Plan.EGL, Plan.VIRTUALGL, Plan.DIRECT)
+_WITH_X: Final = frozenset({Plan.VIRTUALGL, Plan.DIRECT})
+"""The plans that have an X server on the GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that the machine has not got: a clause that says what, and what to try."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenGpu:
+    """The GPU that programs draw on.
+
+    ``address`` is its place on the PCI bus as the kernel writes it (``0000:3b:00.0``), ``driver`` the
+    one that an X server on it has, ``node`` its device node (``/dev/nvidia0``, ``/dev/dri/card0``).
+    Name, UUID and address are empty where they are not known. There are ``limits`` for a vGPU alone.
+    """
+
+    driver: GpuDriver
+    node: str = ""
+    name: str = ""
+    uuid: str = ""
+    address: str = ""
+    limits: Limits | None = None
+
+    @property
+    def bus_id(self) -> str:
+        """Its place on the PCI bus as xorg.conf writes it; empty if that is not known."""
+        return xorg_bus_id(self.address)
+
+    def __str__(self) -> str:
+        return ", ".join(text for text in (self.name, self.node) if text)
+
+
+_STAND_IN: Final = ChosenGpu(GpuDriver.DUMMY, name="dummy driver")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found on the machine, and what the configuration says about it.
+    """What was found on the machine, as far as plans depend on it.
 
-    ``gpu_nodes`` are the device nodes of NVIDIA GPUs, ``render_nodes`` those by which any GPU draws
-    without an X server. ``gpu_bus_id`` is where the first GPU is, as xorg.conf writes it; empty if
-    that is not known. ``x_driver`` says whether the X server can load the GPU's driver.
+    ``x_lacks`` says why no X server can run on the GPU, ``egl_lacks`` why programs cannot draw on it by
+    EGL; either may also say why there is no ``gpu`` to be used. VirtualGL is not among them.
+    ``module_paths`` are directories that the X server must search for modules, in this order; none if
+    it finds them by itself. ``signs`` are signs of a GPU where there is none to be used.
     """
 
-    gpu_nodes: tuple[str, ...] = ()
-    render_nodes: tuple[str, ...] = ()
-    gpu_bus_id: str = ""
-    x_driver: bool = False
+    gpu: ChosenGpu | None = None
+    x_lacks: tuple[Lack, ...] = ()
+    egl_lacks: tuple[Lack, ...] = ()
     virtualgl: bool = False
     virtualgl_dir: Path | None = None
     gpu_driver: GpuDriver = GpuDriver.AUTO
+    module_paths: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
 
     @property
     def pretends(self) -> bool:
         """Whether the dummy driver stands in for a GPU."""
         return self.gpu_driver is GpuDriver.DUMMY
+
+    @property
+    def drawing(self) -> ChosenGpu | None:
+        """The GPU that programs draw on, or what stands in for it."""
+        return _STAND_IN if self.pretends else self.gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +126,9 @@ class RenderingPlan:
 
     ``warning`` is a sentence about what ``auto`` would rather have chosen; empty if nothing.
     ``desktop_template`` and ``gpu_template`` are the configurations of the desktop's X server and of
-    the 3D X server; there is no 3D X server without the latter. ``gpu_bus_id`` is for either.
+    the 3D X server; there is no 3D X server without the latter. ``gpu`` is what programs draw on; None
+    where they draw in software. ``size`` and ``max_size`` are the desktop's, in pixels, at the start
+    and at most; ``size_reason`` says why they are not the configured ones, and is empty if they are.
     """
 
     name: Plan
@@ -69,38 +136,42 @@ class RenderingPlan:
     warning: str = ""
     desktop_template: str = DUMMY_TEMPLATE
     gpu_template: str | None = None
-    gpu_bus_id: str = ""
+    gpu: ChosenGpu | None = None
+    size: Size = field(default_factory=lambda: Display().size)
+    max_size: Size = field(default_factory=lambda: Display().max_size)
+    size_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lack:
-    """Something that a plan needs and the machine has not got."""
-
-    what: str
-    remedy: str
+_NOTHING_FAILED: Final[Mapping[Plan, str]] = MappingProxyType({})
 
 
-def choose(requested: Plan, facts: Facts) -> RenderingPlan:
-    """Choose the plan for ``requested`` (``auto`` included) on a machine with ``facts``.
+def choose(
+    display: Display, facts: Facts, failed: Mapping[Plan, str] = _NOTHING_FAILED
+) -> RenderingPlan:
+    """Choose the plan for what ``display`` asks for (``auto`` included) on a machine with ``facts``.
+
+    ``failed`` are plans that turned out not to work here, each with the reason as a clause. Two plans
+    put an X server on the GPU; what failed one of them, fails the other.
 
     Raises:
         PlanError: the plan that was asked for cannot be carried out.
     """
+    requested = display.plan
     if requested is Plan.AUTO:
-        return _best(facts)
-    if lacks := _lacking(requested, facts):
+        return _best(display, facts, failed)
+    if lacks := _lacking(requested, facts, failed):
         raise PlanError(
             f"use the rendering plan {requested.value!r}",
             _listed(lack.what for lack in lacks),
             f"{_listed((lack.remedy for lack in lacks), 'or')}, or the plan "
-            f"{_quoted(possible(facts))}",
+            f"{_quoted(possible(facts, failed))}",
         )
-    return _plan(requested, facts, "it was asked for")
+    return _plan(requested, display, facts, "it was asked for")
 
 
-def possible(facts: Facts) -> tuple[Plan, ...]:
+def possible(facts: Facts, failed: Mapping[Plan, str] = _NOTHING_FAILED) -> tuple[Plan, ...]:
     """The plans that can be carried out, the best one first."""
-    found = [plan for plan in _PREFERENCE if not _lacking(plan, facts)]
+    found = [plan for plan in _preference(facts) if not _lacking(plan, facts, failed)]
     return (*found, Plan.SOFTWARE)
 
 
@@ -140,7 +211,7 @@ def _unfit_for_app(requested: Plan, plan: Plan, facts: Facts) -> str:
         return ""
     match requested:
         case Plan.EGL:
-            lacks = _lacking(Plan.EGL, facts)
+            lacks = _lacking(Plan.EGL, facts, _NOTHING_FAILED)
             return _listed(lack.what for lack in lacks) if lacks else ""
         case Plan.VIRTUALGL:
             return f"the desktop's plan is {plan.value!r}, which has no 3D X server"
@@ -148,15 +219,38 @@ def _unfit_for_app(requested: Plan, plan: Plan, facts: Facts) -> str:
             return f"the desktop's plan is {plan.value!r}, whose X server does not draw on a GPU"
 
 
-def _best(facts: Facts) -> RenderingPlan:
-    gpus = facts.gpu_nodes or facts.render_nodes
-    if not gpus and not facts.pretends:
-        return _plan(Plan.SOFTWARE, facts, "no GPU was found")
-    there = f"a GPU is there ({', '.join(gpus)})"
+def _carries_x(facts: Facts) -> bool:
+    """Whether ``auto`` may put an X server on the GPU: if there is one, it is NVIDIA's."""
+    gpu = facts.drawing
+    return gpu is None or gpu.driver in {GpuDriver.NVIDIA, GpuDriver.DUMMY}
+
+
+def _preference(facts: Facts) -> tuple[Plan, ...]:
+    return _PREFERENCE if _carries_x(facts) else _PREFERENCE_ELSE
+
+
+def _best(display: Display, facts: Facts, failed: Mapping[Plan, str]) -> RenderingPlan:
+    candidates = _PREFERENCE if _carries_x(facts) else (Plan.EGL,)
+    feasible = (plan for plan in candidates if not _lacking(plan, facts, failed))
+    chosen = next(feasible, Plan.SOFTWARE)
+    warning = "" if chosen is candidates[0] else _warning(chosen, candidates, facts, failed)
+    return _plan(chosen, display, facts, _there(facts), warning)
+
+
+def _there(facts: Facts) -> str:
+    """What of a GPU is there."""
     if facts.pretends:
-        there = "the dummy driver stands in for a GPU"
-    chosen = possible(facts)[0]
-    return _plan(chosen, facts, there, _warning(chosen, facts))
+        return "the dummy driver stands in for a GPU"
+    if facts.gpu is not None:
+        return f"a GPU is there ({facts.gpu})"
+    signs = ", ".join(facts.signs)
+    if facts.x_lacks or facts.egl_lacks:
+        return f"a GPU is there and cannot be used ({signs})"
+    return (
+        f"no GPU was found, though there are signs of one ({signs})"
+        if signs
+        else "no GPU was found"
+    )
 
 
 _CONSEQUENCES: Final = {
@@ -166,20 +260,22 @@ _CONSEQUENCES: Final = {
 }
 
 
-def _warning(chosen: Plan, facts: Facts) -> str:
-    """What is missing for the best plan that the GPU allows; empty if nothing is."""
-    # A GPU that has a render node alone is not NVIDIA's; EGL is the best for it.
-    nvidia = bool(facts.gpu_nodes) or facts.pretends
-    lacks = _lacking(Plan.VIRTUALGL if nvidia else Plan.EGL, facts)
-    if not lacks:
+def _warning(
+    chosen: Plan, candidates: tuple[Plan, ...], facts: Facts, failed: Mapping[Plan, str]
+) -> str:
+    """What is missing for the plans that would be better; empty if there is no GPU to speak of."""
+    if facts.drawing is None and not facts.x_lacks and not facts.egl_lacks:
         return ""
+    # What is missing for the best is missing for the next best, too, or is about VirtualGL alone.
+    wanted = candidates if chosen is Plan.SOFTWARE else candidates[:1]
+    lacks = _each_once(lack for plan in wanted for lack in _lacking(plan, facts, failed))
+    remedies = _each_once(lack.remedy for lack in lacks)
     return (
-        f"{_CONSEQUENCES[chosen]}: {_listed(lack.what for lack in lacks)}; "
-        f"try {_listed(lack.remedy for lack in lacks)}"
+        f"{_CONSEQUENCES[chosen]}: {_listed(lack.what for lack in lacks)}; try {_listed(remedies)}"
     )
 
 
-def _lacking(plan: Plan, facts: Facts) -> tuple[_Lack, ...]:
+def _lacking(plan: Plan, facts: Facts, failed: Mapping[Plan, str]) -> tuple[Lack, ...]:
     """What a plan needs and is not there."""
     if plan is Plan.SOFTWARE:
         return ()
@@ -188,33 +284,74 @@ def _lacking(plan: Plan, facts: Facts) -> tuple[_Lack, ...]:
         remedy = "installing it (https://virtualgl.org)"
         if facts.virtualgl_dir is not None:
             remedy = "another display.virtualgl_dir"
-        lacks.append(_Lack(virtualgl.missing(facts.virtualgl_dir), remedy))
-    return tuple(lacks)
+        lacks.append(Lack(virtualgl.missing(facts.virtualgl_dir), remedy))
+    alike = _WITH_X if plan in _WITH_X else {plan}
+    lacks.extend(Lack(why, "`vizproxy doctor`") for name, why in failed.items() if name in alike)
+    return _each_once(lacks)
 
 
-def _lacking_gpu(plan: Plan, facts: Facts) -> Iterator[_Lack]:
-    if plan is Plan.EGL:
-        if not facts.gpu_nodes and not facts.render_nodes:
-            yield _Lack("no GPU was found", "a machine with one")
-    elif not facts.gpu_nodes:
-        yield _Lack("no NVIDIA GPU was found", "a machine with one")
-    elif not facts.x_driver:
-        yield _Lack(
-            "the GPU's X driver (nvidia_drv.so and libglxserver_nvidia.so) is not there",
-            "NVIDIA_DRIVER_CAPABILITIES=all in the container, on a node whose driver has X modules",
+def _lacking_gpu(plan: Plan, facts: Facts) -> Iterator[Lack]:
+    lacks = facts.egl_lacks if plan is Plan.EGL else facts.x_lacks
+    if lacks:
+        yield from lacks
+    elif facts.gpu is None and facts.signs:
+        signs = ", ".join(facts.signs)
+        yield Lack(
+            f"no GPU was found, though there are signs of one ({signs})",
+            "giving the container a GPU (a resource nvidia.com/gpu, or docker's --gpus)",
         )
+    elif facts.gpu is None:
+        yield Lack("no GPU was found", "a machine with one")
 
 
-def _plan(name: Plan, facts: Facts, reason: str, warning: str = "") -> RenderingPlan:
-    gpu = DUMMY_TEMPLATE if facts.pretends else NVIDIA_TEMPLATE
+def _plan(
+    name: Plan, display: Display, facts: Facts, reason: str, warning: str = ""
+) -> RenderingPlan:
+    gpu = None if name is Plan.SOFTWARE else facts.drawing
+    template = DUMMY_TEMPLATE if gpu is None else TEMPLATES[gpu.driver]
+    limits = gpu.limits if gpu is not None and name is Plan.DIRECT else None
+    max_size = _cut(display.max_size, limits)
+    size = _cut(_within(display.size, max_size), limits)
+    cut = (size, max_size) != (display.size, display.max_size)
     return RenderingPlan(
         name,
         reason,
         warning,
-        desktop_template=gpu if name is Plan.DIRECT else DUMMY_TEMPLATE,
-        gpu_template=gpu if name is Plan.VIRTUALGL else None,
-        gpu_bus_id=facts.gpu_bus_id,
+        desktop_template=template if name is Plan.DIRECT else DUMMY_TEMPLATE,
+        gpu_template=template if name is Plan.VIRTUALGL else None,
+        gpu=gpu,
+        size=size,
+        max_size=max_size,
+        size_reason=_size_reason(gpu, limits) if cut else "",
     )
+
+
+def _cut(size: Size, limits: Limits | None) -> Size:
+    """The largest size within ``size`` that a vGPU can show on one of its heads."""
+    if limits is None:
+        return size
+    size = _within(size, Size(limits.max_width, limits.max_height))
+    if size.width * size.height <= limits.max_pixels:
+        return size
+    shrink = math.sqrt(limits.max_pixels / (size.width * size.height))
+    return Size(max(1, int(size.width * shrink)), max(1, int(size.height * shrink)))
+
+
+def _within(size: Size, bound: Size) -> Size:
+    return Size(min(size.width, bound.width), min(size.height, bound.height))
+
+
+def _size_reason(gpu: ChosenGpu | None, limits: Limits | None) -> str:
+    if gpu is None or limits is None:
+        return ""
+    return (
+        f"the vGPU {gpu.name} shows at most {limits.max_width}x{limits.max_height} on a head and "
+        f"{limits.max_pixels} pixels in all"
+    )
+
+
+def _each_once(items: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(items))
 
 
 def _listed(words: Iterable[str], last: str = "and") -> str:
