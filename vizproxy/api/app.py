@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from vizproxy.api import apps, events, handlers, launcher, lease, menu
+from vizproxy.api import apps, checkup, events, handlers, launcher, lease, menu
 from vizproxy.api.errors import add_headers, report_errors
 from vizproxy.api.services import ROLE, SERVICES, Services
 from vizproxy.gateway.access import Role
@@ -50,6 +50,7 @@ ROUTES: Final = (
     Route("GET", "/readyz", handlers.readyz, Role.OPEN),
     Route("POST", "/api/v1/session", handlers.open_session, Role.OPEN, acts=True),
     Route("GET", "/api/v1/status", handlers.get_status, Role.VIEW),
+    Route("GET", "/api/v1/checkup", checkup.get_checkup, Role.VIEW),
     Route("GET", "/api/v1/display", handlers.get_display, Role.VIEW),
     Route("PUT", "/api/v1/display", handlers.put_display, Role.CONTROL, acts=True),
     Route("GET", "/api/v1/display/screenshot", handlers.screenshot, Role.VIEW),

@@ -17,6 +17,7 @@ from vizproxy.broker.menu import Menu
 from vizproxy.broker.windows import Windows
 from vizproxy.changes import Changes
 from vizproxy.config import Plan
+from vizproxy.doctor.checkup import Checkup
 from vizproxy.gateway.access import Gatekeeper, Role
 from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway
@@ -66,6 +67,7 @@ class Services:
     broker: Broker
     windows: Windows
     menu: Menu
+    checkup: Checkup
     idleness: Idleness
     changes: Changes
     app_changes: Changes
