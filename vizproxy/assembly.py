@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vizproxy import resources
 from vizproxy.api.services import Services
@@ -15,13 +18,23 @@ from vizproxy.broker.broker import Policy as BrokerPolicy
 from vizproxy.broker.leases import Limits as BrokerLimits
 from vizproxy.broker.leases import limits_for
 from vizproxy.broker.menu import Menu
+from vizproxy.broker.snapshot import Level
 from vizproxy.broker.windows import Windows
 from vizproxy.changes import Changes
 from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
 from vizproxy.display import facts, files, plan
 from vizproxy.display.components import DisplayAddress, Stack
-from vizproxy.display.gpu import GpuFramebuffer, GpuMeter
+from vizproxy.display.gpu import watched
+from vizproxy.display.gpuwatch import GpuWatch, Tell
+from vizproxy.display.inforce import PlanInForce
+from vizproxy.display.recovery import Recovery
+from vizproxy.doctor.checkup import Checkup
+from vizproxy.errors import NotReadyError
+from vizproxy.facts import nvml
+from vizproxy.facts.calls import DriverCalls
+from vizproxy.facts.model import Machine
+from vizproxy.facts.probe import probe
 from vizproxy.gateway.access import Gatekeeper
 from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway, Limits
@@ -33,11 +46,21 @@ from vizproxy.x11.session import XSession
 PIXMAP_BUDGET_BYTES: Final = 2 * 1024**3
 """What all apps share where there is no GPU and nothing is configured."""
 
+LOOK_SECONDS: Final = 30.0
+"""How long the look around may take: more than the calls in it may, one after the other."""
+
+_LEVELS: Final = {
+    logging.INFO: Level.INFO,
+    logging.WARNING: Level.WARNING,
+    logging.ERROR: Level.ERROR,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was found on the machine before anything is started."""
 
+    machine: Machine
     facts: plan.Facts
     plan: plan.RenderingPlan
     programs: Mapping[str, str]
@@ -46,18 +69,26 @@ class Found:
     novnc: Path
 
 
-def look_around(config: Config, environ: Mapping[str, str]) -> Found:
-    """Find what the desktop needs, without touching anything.
+async def look_around(config: Config, environ: Mapping[str, str], calls: DriverCalls) -> Found:
+    """Find what the desktop needs, without touching anything. ``calls`` are those into the driver.
 
     Raises:
+        NotReadyError: the machine does not answer.
         PlanError: the rendering plan cannot be carried out.
         MissingProgramError: something is not installed.
         BusyError: the display number is taken.
     """
-    seen = facts.look(config, environ)
+    look = partial(probe, config, environ, library=nvml.NVML, calls=calls)
+    try:
+        machine = await DriverCalls(LOOK_SECONDS, name="look around").call(look)
+    except TimeoutError as error:
+        why = f"it has not answered within {LOOK_SECONDS:g} s"
+        raise NotReadyError("look at the machine", why, "again in a minute") from error
+    seen = facts.for_plan(machine, config)
     found = Found(
+        machine=machine,
         facts=seen,
-        plan=plan.choose(config.display.plan, seen),
+        plan=plan.choose(config.display, seen),
         programs=files.find_programs(config, environ.get("PATH", "")),
         templates=resources.xorg_configs(),
         web=resources.web(),
@@ -72,8 +103,8 @@ def look_around(config: Config, environ: Mapping[str, str]) -> Found:
 class Given:
     """What the parts are made from.
 
-    ``gpu`` is the GPU's framebuffer as first read; ``listening`` and ``log_lines_lost`` are asked for
-    at every status.
+    ``calls`` are those into the GPU's driver; ``listening`` and ``log_lines_lost`` are asked for at
+    every status.
     """
 
     config: Config
@@ -81,7 +112,7 @@ class Given:
     layout: Layout
     environ: Mapping[str, str]
     token: str
-    gpu: GpuFramebuffer | None
+    calls: DriverCalls
     listening: Callable[[], Sequence[str]]
     log_lines_lost: Callable[[], int]
 
@@ -96,7 +127,8 @@ class Parts:
     gateway: Gateway
     observer: Observer
     broker: Broker
-    meter: GpuMeter
+    gpu: GpuWatch
+    recovery: Recovery
     desktop: RunningDesktop
     stack: Stack
     services: Services
@@ -109,16 +141,32 @@ def assemble(given: Given) -> Parts:
     session = XSession(layout.xauthority)
     address = DisplayAddress(config.display.number)
     address_3d = DisplayAddress() if given.found.plan.gpu_template is not None else None
-    screen = _screen(config, session, changes)
+    in_force = PlanInForce(config.display, given.found.facts, given.found.plan)
+    screen = _screen(given, session, changes)
     idleness = Idleness()
     gateway = _gateway(config, layout, screen, idleness, changes)
+
+    def tell(level: int, kind: str, text: str) -> None:
+        broker.announce(_LEVELS[level], kind, text)
+
+    def plan_changed() -> None:
+        screen.limit(_bound(in_force.now))
+        broker.limit(_limits(config, given.found.machine, in_force.now))
+        changes.bump()
+
     # The broker is made last: it needs those who tell it of changes.
     observer = Observer(session, changed=lambda: broker.scene_changed())  # noqa: PLW0108
-    meter = GpuMeter(given.gpu, lambda: broker.scene_changed())  # noqa: PLW0108
+    recovery, gpu = _gpu_parts(
+        given,
+        in_force,
+        tell=tell,
+        plan_changed=plan_changed,
+        measured=lambda: broker.scene_changed(),  # noqa: PLW0108
+        changes=changes,
+    )
     desktop = RunningDesktop(
         changes=changes,
-        facts=given.found.facts,
-        plan=given.found.plan,
+        plan=in_force,
         layout=layout,
         address=address,
         address_3d=address_3d,
@@ -128,15 +176,19 @@ def assemble(given: Given) -> Parts:
         last_activity=lambda: idleness.last,
         listening=given.listening,
         log_lines_lost=given.log_lines_lost,
+        gpu=lambda: gpu.status,
+        falling_back=lambda: recovery.due,
     )
     broker = Broker(
-        limits=_limits(config, given.gpu),
-        policy=_policy(config),
+        limits=_limits(config, given.found.machine, in_force.now),
+        policy=BrokerPolicy(
+            config.broker.over_use, config.broker.over_use_grace, config.broker.close_timeout
+        ),
         session=session,
         observer=observer,
         choose_plan=desktop.plan_for,
         own_pids=desktop.pids,
-        gpu=lambda: meter.reading,
+        gpu=lambda: gpu.framebuffer,
         changes=app_changes,
     )
     windows = Windows(session, observer, broker, close_timeout=config.broker.close_timeout)
@@ -147,11 +199,13 @@ def assemble(given: Given) -> Parts:
         gateway=gateway,
         observer=observer,
         broker=broker,
-        meter=meter,
+        gpu=gpu,
+        recovery=recovery,
         desktop=desktop,
         stack=_stack(given, session, screen, observer, (address, address_3d)),
         services=_services(
             given,
+            in_force,
             desktop=desktop,
             screen=screen,
             gateway=gateway,
@@ -161,6 +215,29 @@ def assemble(given: Given) -> Parts:
             changes=(changes, app_changes),
         ),
     )
+
+
+def _gpu_parts(
+    given: Given,
+    in_force: PlanInForce,
+    *,
+    tell: Tell,
+    plan_changed: Callable[[], None],
+    measured: Callable[[], None],
+    changes: Changes,
+) -> tuple[Recovery, GpuWatch]:
+    recovery = Recovery(
+        in_force, write=partial(_write_xorg_conf, given), tell=tell, changed=plan_changed
+    )
+    watch = GpuWatch(
+        lambda: watched(in_force.now),
+        given.calls,
+        tell=tell,
+        following=recovery,
+        measured=measured,
+        changed=changes.bump,
+    )
+    return recovery, watch
 
 
 def _stack(
@@ -186,6 +263,7 @@ def _stack(
 
 def _services(
     given: Given,
+    in_force: PlanInForce,
     *,
     desktop: RunningDesktop,
     screen: Screen,
@@ -205,6 +283,7 @@ def _services(
         broker=broker,
         windows=windows,
         menu=Menu(broker.snapshot, app_changes),
+        checkup=_checkup(given, in_force, desktop),
         idleness=idleness,
         changes=status_changes,
         app_changes=app_changes,
@@ -214,9 +293,41 @@ def _services(
     )
 
 
-def _screen(config: Config, session: XSession, changes: Changes) -> Screen:
-    bound = (config.display.max_size.width, config.display.max_size.height)
-    return Screen(session, bound=bound, dpi=config.display.dpi, changed=changes.bump)
+def _checkup(given: Given, in_force: PlanInForce, desktop: RunningDesktop) -> Checkup:
+    async def status() -> Mapping[str, Any]:
+        return (await desktop.status()).as_json()
+
+    # Its own calls: a look at the machine must not take the place of a reading of the GPU.
+    look = partial(
+        probe,
+        given.config,
+        given.environ,
+        calls=DriverCalls(),
+        disk=DriverCalls(name="file system"),
+    )
+    return Checkup(
+        config=given.config,
+        probe=look,
+        status=status,
+        plan=lambda: in_force.now,
+        socket=given.config.http_socket,
+        templates=given.found.templates,
+        clock=time.monotonic,
+    )
+
+
+def _write_xorg_conf(given: Given, chosen: plan.RenderingPlan) -> None:
+    found = given.found
+    files.write_xorg_conf(given.config, chosen, found.facts, given.layout, found.templates)
+
+
+def _screen(given: Given, session: XSession, changes: Changes) -> Screen:
+    dpi = given.config.display.dpi
+    return Screen(session, bound=_bound(given.found.plan), dpi=dpi, changed=changes.bump)
+
+
+def _bound(chosen: plan.RenderingPlan) -> tuple[int, int]:
+    return chosen.max_size.width, chosen.max_size.height
 
 
 def _gateway(
@@ -232,14 +343,20 @@ def _gateway(
     )
 
 
-def _limits(config: Config, gpu: GpuFramebuffer | None) -> BrokerLimits:
+def _limits(config: Config, machine: Machine, chosen: plan.RenderingPlan) -> BrokerLimits:
     settings = config.broker
     framebuffer = settings.framebuffer
     if framebuffer is None:
-        framebuffer = gpu.total if gpu is not None else PIXMAP_BUDGET_BYTES
+        framebuffer = _framebuffer_total(machine, chosen) or PIXMAP_BUDGET_BYTES
     return limits_for(settings.max_apps, framebuffer, settings.app_framebuffer)
 
 
-def _policy(config: Config) -> BrokerPolicy:
-    settings = config.broker
-    return BrokerPolicy(settings.over_use, settings.over_use_grace, settings.close_timeout)
+def _framebuffer_total(machine: Machine, chosen: plan.RenderingPlan) -> int | None:
+    """The bytes of framebuffer of the GPU that a plan draws on, if that is known."""
+    gpu = watched(chosen)
+    if gpu is not None:
+        for one in machine.nvml.gpus.get(()):
+            same = one.uuid.value == gpu.uuid if gpu.uuid else one.address.value == gpu.address
+            if same and one.framebuffer.value is not None:
+                return one.framebuffer.value.total
+    return None

@@ -22,8 +22,8 @@ from vizproxy.broker import busy
 from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
 from vizproxy.display import files
-from vizproxy.display.gpu import read_framebuffer
 from vizproxy.errors import EXIT_INTERNAL
+from vizproxy.facts.calls import DriverCalls
 from vizproxy.gateway.access import new_token
 from vizproxy.listen import listening
 from vizproxy.runtime import Layout
@@ -68,7 +68,8 @@ class Daemon:
             VizproxyError: it cannot be started. Nothing is left behind.
         """
         config = self._config
-        found = look_around(config, self._environ)
+        calls = DriverCalls()
+        found = await look_around(config, self._environ, calls)
         settings = config.log
         with (
             self._handling_signals(),
@@ -82,13 +83,17 @@ class Daemon:
                 log.info("removed %d segments of shared memory that a killed desktop left", removed)
             if found.plan.warning:
                 log.warning("%s", found.plan.warning)
+            if found.plan.size_reason:
+                log.info("the desktop's size is cut: %s", found.plan.size_reason)
             files.prepare_socket_directory()
-            files.write_files(config, found.plan, layout, found.templates)
-            await self._serve(found, layout, writer)
+            files.write_files(config, found.plan, found.facts, layout, found.templates)
+            await self._serve(found, layout, writer, calls)
             log.info("the desktop has ended")
         return 0 if self._bug is None else EXIT_INTERNAL
 
-    async def _serve(self, found: Found, layout: Layout, writer: logs.LogWriter) -> None:
+    async def _serve(
+        self, found: Found, layout: Layout, writer: logs.LogWriter, calls: DriverCalls
+    ) -> None:
         config = self._config
         token = new_token()
         runtime.write_private(layout.token, token.encode())
@@ -100,7 +105,7 @@ class Daemon:
                 layout=layout,
                 environ=self._environ,
                 token=token,
-                gpu=await asyncio.to_thread(read_framebuffer),
+                calls=calls,
                 listening=lambda: urls,
                 log_lines_lost=lambda: writer.lost,
             )
@@ -111,11 +116,12 @@ class Daemon:
                 urls.extend(bound_urls)
                 async with (
                     self._in_background("watch the desktop", parts.observer.watch()),
-                    self._in_background("watch the GPU", parts.meter.watch()),
+                    self._in_background("watch the GPU", parts.gpu.watch()),
                     self._in_background("broker", parts.broker.run()),
                     self._in_background("busy apps", self._watch_busy_apps(parts)),
                     self._in_background("status", parts.desktop.follow(parts.services.app_changes)),
                     self._supervised(parts),
+                    self._in_background("recovery", parts.recovery.follow(parts.changes)),
                 ):
                     await self._until_ended(parts.desktop, urls, token)
                     log.info("the desktop is being ended")
@@ -130,7 +136,7 @@ class Daemon:
     async def _watch_busy_apps(self, parts: Parts) -> None:
         default = self._config.broker.activity
         used = parts.services.idleness.used
-        await busy.watch(parts.broker.snapshot, default, lambda: parts.meter.percent, used)
+        await busy.watch(parts.broker.snapshot, default, lambda: parts.gpu.percent, used)
 
     @contextlib.asynccontextmanager
     async def _supervised(self, parts: Parts) -> AsyncIterator[None]:
@@ -140,6 +146,7 @@ class Daemon:
             parts.stack.components(), policy, changed=parts.changes.bump, bug=self._found_bug
         )
         parts.desktop.attach(supervisor)
+        parts.recovery.attach(supervisor)
         self._supervisor = supervisor
         try:
             supervisor.start()

@@ -15,7 +15,9 @@ from vizproxy.broker.snapshot import Snapshot
 from vizproxy.changes import Changes
 from vizproxy.config import Plan
 from vizproxy.display.components import DisplayAddress
-from vizproxy.display.plan import Facts, RenderingPlan, choose_for_app
+from vizproxy.display.gpuhealth import GpuStatus
+from vizproxy.display.inforce import PlanInForce
+from vizproxy.display.plan import choose_for_app
 from vizproxy.errors import NotReadyError, VizproxyError
 from vizproxy.runtime import Layout
 from vizproxy.supervise.machine import UP, State
@@ -28,15 +30,15 @@ class RunningDesktop:
     """Answers what handlers ask of the desktop.
 
     ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``, ``apps``,
-    ``last_activity``, ``listening`` and ``log_lines_lost`` are asked for at every status.
+    ``last_activity``, ``listening``, ``log_lines_lost`` and ``gpu`` are asked for at every status;
+    ``falling_back`` tells whether another plan is about to be in force.
     """
 
     def __init__(
         self,
         *,
         changes: Changes,
-        facts: Facts,
-        plan: RenderingPlan,
+        plan: PlanInForce,
         layout: Layout,
         address: DisplayAddress,
         address_3d: DisplayAddress | None,
@@ -46,9 +48,10 @@ class RunningDesktop:
         last_activity: Callable[[], float | None],
         listening: Callable[[], Sequence[str]],
         log_lines_lost: Callable[[], int],
+        gpu: Callable[[], GpuStatus | None],
+        falling_back: Callable[[], bool],
     ) -> None:
         self._changes = changes
-        self._facts = facts
         self._plan = plan
         self._layout = layout
         self._address = address
@@ -59,6 +62,8 @@ class RunningDesktop:
         self._last_activity = last_activity
         self._listening = listening
         self._log_lines_lost = log_lines_lost
+        self._gpu = gpu
+        self._falling_back = falling_back
         self._supervisor: Supervisor | None = None
         self._stopping = False
 
@@ -93,14 +98,14 @@ class RunningDesktop:
     async def status(self) -> Status:
         """What is known of the desktop now."""
         size = await self._screen.size_soon()
-        components = self.components
+        components, plan = self.components, self._plan.now
         return Status(
             version=__version__,
             revision=self._changes.revision,
-            health=assess(components, stopping=self._stopping),
-            plan=self._plan.name.value,
-            plan_reason=self._plan.reason,
-            plan_warning=self._plan.warning,
+            health=self._health(),
+            plan=plan.name.value,
+            plan_reason=plan.reason,
+            plan_warning=plan.warning,
             display=self._address.name,
             size=size,
             viewers=self._viewers(),
@@ -111,6 +116,7 @@ class RunningDesktop:
             last_activity=self._last_activity(),
             listening=tuple(self._listening()),
             log_lines_lost=self._log_lines_lost(),
+            gpu=self._gpu(),
         )
 
     async def status_after(self, revision: int, limit: float) -> Status:
@@ -143,7 +149,12 @@ class RunningDesktop:
         return self._supervisor.retry(component)
 
     def _health(self) -> Health:
-        return assess(self.components, stopping=self._stopping)
+        return assess(
+            self.components,
+            stopping=self._stopping,
+            gpu=self._gpu(),
+            falling_back=self._falling_back(),
+        )
 
     async def ready_for_apps(self, limit: float) -> None:
         """Wait until apps can appear.
@@ -161,12 +172,16 @@ class RunningDesktop:
             )
 
     def _has_failed(self) -> bool:
+        if self._falling_back():
+            return self._stopping
         return self._stopping or any(
             c.name == "xorg" and c.state is State.FATAL for c in self.components
         )
 
     def _takes_apps(self) -> bool:
         """Whether the X servers are up. The window manager is waited for unless it was given up."""
+        if self._falling_back():
+            return False
         waited_for = [c for c in self.components if c.name in {"xorg", "xorg3d", "wm"}]
         return bool(waited_for) and all(
             c.state in UP or (c.state is State.FATAL and c.name != "xorg") for c in waited_for
@@ -178,14 +193,14 @@ class RunningDesktop:
         Raises:
             PlanError: it cannot be drawn as it asks.
         """
-        plan = choose_for_app(wish.plan, self._plan.name, self._facts)
+        plan = choose_for_app(wish.plan, self._plan.now.name, self._plan.facts)
         if wish.plan is None and plan in {Plan.VIRTUALGL, Plan.EGL} and not wish.virtualgl:
             return Plan.SOFTWARE
         return plan
 
     def downgrade(self, wish: Wish, plan: Plan) -> str:
         """Why an app is drawn by a lesser plan than the desktop's; empty if it isn't."""
-        if wish.plan is not None or plan is self._plan.name:
+        if wish.plan is not None or plan is self._plan.now.name:
             return ""
         return (
             f"{wish.program} is drawn in software: VirtualGL is not installed where it runs; "
@@ -210,7 +225,7 @@ class RunningDesktop:
         if displays is None:
             return None
         try:
-            return environment.for_app(self._plan.name, displays)
+            return environment.for_app(self._plan.now.name, displays)
         except NotReadyError:  # the 3D server is down: until it is back, in software
             return environment.for_app(Plan.SOFTWARE, displays)
 
@@ -224,4 +239,6 @@ class RunningDesktop:
             return None
         up = {component.name for component in self.components if component.state in UP}
         three_d = self._address_3d.name if self._address_3d and "xorg3d" in up else None
-        return Displays(self._plan.name, self._address.name, three_d, str(self._layout.xauthority))
+        return Displays(
+            self._plan.now.name, self._address.name, three_d, str(self._layout.xauthority)
+        )

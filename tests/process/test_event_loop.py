@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from blockbuster import blockbuster_ctx
 
-from tests.support import eventually
+from tests.support import eventually, own_plan
 from vizproxy.config import load
 from vizproxy.daemon import Daemon
 
@@ -43,7 +43,7 @@ async def ready(socket: Path, *, restarts: dict[str, int] | None = None) -> dict
 
 async def test_no_call_blocks_the_event_loop(tmp_path: Path) -> None:
     flags = {"runtime.dir": str(tmp_path / "run"), "supervision.backoff_initial": "50ms"}
-    loaded = load(file=None, env={}, flags=flags)
+    loaded = load(file=None, env=own_plan(), flags=flags)
     log = io.StringIO()
     daemon = Daemon(loaded.config, os.environ, out=io.StringIO(), err=log, env_command="")
     running = asyncio.create_task(daemon.run())

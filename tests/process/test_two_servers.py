@@ -144,7 +144,9 @@ async def test_a_3d_server_without_glx_never_counts_as_ready(tmp_path, pretended
         "VIZPROXY_SUPERVISION_START_TIMEOUT": "1",
         "VIZPROXY_SUPERVISION_MAX_FAILURES": "1",
     }
-    async with running_daemon(tmp_path / "d", wait=False, **pretended, **settings) as daemon:
+    async with running_daemon(
+        tmp_path / "d", "--plan", "virtualgl", wait=False, **pretended, **settings
+    ) as daemon:
         async with daemon.connected():
             lost = await daemon.until_component("xorg3d", "fatal")
         assert lost["reason"].startswith("was not ready within 1 s: has no GLX")

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.support import eventually
+from tests.support import eventually, own_plan
 
 TOKEN = "secret"
 BASE = "/user/zo%C3%AB"
@@ -130,6 +130,7 @@ async def jupyter_server(
                 "JUPYTER_CONFIG_DIR": str(directory),
                 "JUPYTER_DATA_DIR": str(directory / "data"),
                 "JUPYTER_RUNTIME_DIR": str(directory / "runtime"),
+                **own_plan(environ),
                 **environ,
             },
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.unit.broking import LIMITS, MIB, POD, client, wish
 from vizproxy.broker import processes
 from vizproxy.broker.leases import Limits, Use, Wish
 from vizproxy.broker.notices import MAX_NOTICES
-from vizproxy.broker.snapshot import AppState, Tally
+from vizproxy.broker.snapshot import AppState, Level, Tally
 from vizproxy.config import Plan
 from vizproxy.display.gpu import GpuFramebuffer
 from vizproxy.errors import AdmissionError, NoSuchAppError, PlanError
@@ -183,6 +184,29 @@ async def test_only_the_latest_notices_are_kept() -> None:
             desk.broker.end((await desk.starts()).id, "failed", failed=True)
         numbers = [notice.number for notice in desk.broker.snapshot().notices]
         assert numbers == list(range(4, MAX_NOTICES + 4))
+
+
+async def test_what_happens_to_the_desktop_is_told_too() -> None:
+    desk = Desk()
+    async with desk.running():
+        revision = desk.changes.revision
+        desk.broker.announce(Level.ERROR, "gpu_lost", "the GPU is lost")
+        (notice,) = desk.broker.snapshot().notices
+        assert (notice.kind, notice.app, notice.text) == ("gpu_lost", None, "the GPU is lost")
+        assert desk.changes.revision > revision
+
+
+async def test_other_limits_hold_for_whoever_comes() -> None:
+    desk = Desk()
+    async with desk.running():
+        big = await desk.starts("big", LIMITS.framebuffer)
+        revision = desk.changes.revision
+        desk.broker.limit(replace(LIMITS, framebuffer=10 * MIB))
+        assert desk.changes.revision > revision
+        assert desk.broker.snapshot().limits.framebuffer == 10 * MIB
+        assert desk.broker.app(big.id).granted == LIMITS.framebuffer
+        with pytest.raises(AdmissionError, match="nothing of the budget of 10 MiB is free"):
+            await desk.starts("small", MIB)
 
 
 async def test_a_late_report_moves_a_window_to_its_app() -> None:

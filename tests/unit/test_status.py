@@ -11,6 +11,8 @@ from vizproxy.api.status import Condition, Health, Status, assess
 from vizproxy.broker.leases import Limits, Use
 from vizproxy.broker.snapshot import App, AppState, Snapshot, Tally
 from vizproxy.config import Plan
+from vizproxy.display.gpuhealth import Condition as GpuCondition
+from vizproxy.display.gpuhealth import GpuStatus
 from vizproxy.supervise.machine import State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.x11.randr import ScreenSize
@@ -127,6 +129,32 @@ def test_several_troubles_are_all_told() -> None:
     assert "WebSocket bridge" in health.summary
 
 
+GPU = GpuStatus("Tesla T4", "GPU-1", GpuCondition.FINE, "", 1.23456)
+SILENT = replace(GPU, condition=GpuCondition.SILENT, reason="it hangs")
+LOST = replace(GPU, condition=GpuCondition.LOST, reason="it fell off the bus")
+
+
+def test_a_lost_gpu_degrades_the_desktop() -> None:
+    def judged(gpu: GpuStatus, **changed: tuple[State, str] | State) -> Health:
+        return assess(desktop(**changed), stopping=False, gpu=gpu)
+
+    lost = "the GPU Tesla T4 is lost: it fell off the bus"
+    assert judged(GPU).condition is judged(SILENT).condition is Condition.READY
+    assert judged(LOST) == Health(Condition.DEGRADED, lost, picture=True)
+    also = judged(LOST, wm=State.STARTING).summary
+    assert also == f"{lost}; the window manager is starting"
+    assert judged(LOST, xorg=State.STARTING).condition is Condition.STARTING
+    failed = judged(LOST, xorg=(State.FATAL, "exited with status 1"))
+    assert failed.condition is Condition.FAILED
+
+
+def test_nothing_has_failed_for_good_while_another_plan_is_tried() -> None:
+    given_up = desktop(xorg=(State.FATAL, "exited with status 1"), x11vnc=State.STOPPED)
+    health = assess(given_up, stopping=False, falling_back=True)
+    waiting = "waiting for: X server, VNC server"
+    assert health == Health(Condition.STARTING, waiting, picture=False)
+
+
 def test_no_components_yet() -> None:
     """Between the listeners' start and the supervisor's."""
     assert assess([], stopping=True).condition is Condition.STOPPING
@@ -201,6 +229,21 @@ def test_warnings_are_of_the_plan_and_of_apps() -> None:
         "c-3 uses 2 KiB of framebuffer and may use 60 B",
     ]
     assert warned["state"] == "ready", "the desktop itself is well"
+
+
+def test_the_gpu_as_json() -> None:
+    assert status(None, desktop()).as_json()["gpu"] is None
+    shown = replace(status(None, desktop()), gpu=LOST, plan_warning="no VirtualGL").as_json()
+    assert shown["gpu"] == {
+        "name": "Tesla T4",
+        "uuid": "GPU-1",
+        "condition": "lost",
+        "reason": "it fell off the bus",
+        "since_seconds": 1.235,
+    }
+    assert shown["warnings"] == ["no VirtualGL", "the GPU Tesla T4 is lost: it fell off the bus"]
+    assert replace(status(None, desktop()), gpu=GPU).as_json()["warnings"] == []
+    assert "was_ready" not in shown["components"][0]
 
 
 def test_over_use_never_looks_like_none() -> None:

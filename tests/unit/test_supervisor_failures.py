@@ -102,6 +102,69 @@ async def test_retry_gives_another_chance(world: World) -> None:
         world.supervisor.retry("nonsense")
 
 
+# ------------------------------------------------------- being restarted, and being forgotten
+
+
+@lives(CHAIN)
+async def test_a_restart_ends_a_child_and_what_needs_it_and_brings_them_back(world: World) -> None:
+    await running(world)
+    world.log.clear()
+    assert world.supervisor.restart("b", "lost the GPU")
+    await idle()
+    assert world.log == ["b SIGTERM", "c SIGTERM"]
+    status = world.status("b")
+    assert (status.state, status.failures, status.reason) == (State.BACKOFF, 1, "lost the GPU")
+    assert not world.supervisor.restart("b", "lost it again")  # it is down already
+    await world.advance(POLICY.backoff_initial)
+    assert world.states() == [State.READY] * 3
+    assert (world.status("b").restarts, world.status("c").failures) == (1, 0)
+    with pytest.raises(KeyError):
+        world.supervisor.restart("nonsense", "")
+
+
+@lives(ONE)
+async def test_a_child_that_is_restarted_too_often_is_given_up(world: World) -> None:
+    await running(world)
+    for _ in range(POLICY.max_failures):
+        assert world.supervisor.restart("a", "lost the GPU")
+        await world.advance(POLICY.backoff_max)
+    assert (world.state("a"), world.status("a").reason) == (State.FATAL, "lost the GPU")
+
+
+@lives(STACK)
+async def test_a_child_that_was_given_up_can_be_forgotten(world: World) -> None:
+    world.missing.add("wm")
+    await world.start()
+    assert not world.supervisor.retire("wm")  # it is not given up yet
+    await world.advance(1000)
+    assert world.state("wm") is State.FATAL
+    changes = world.changes
+    assert world.supervisor.retire("wm")
+    assert world.changes == changes + 1
+    assert [s.name for s in world.supervisor.snapshot()] == ["x", "vnc", "ws"]
+    for name in ("wm", "nonsense"):
+        with pytest.raises(KeyError):
+            world.supervisor.retire(name)
+    with pytest.raises(ValueError, match="another child depends on x"):
+        world.supervisor.retire("x")
+    await world.stop()
+
+
+@lives(CHAIN)
+async def test_whether_a_child_was_ever_ready_is_remembered(world: World) -> None:
+    world.unready.add("b")
+    await world.start()
+    assert [s.was_ready for s in world.supervisor.snapshot()] == [True, False, False]
+    world.unready.clear()
+    await world.advance(1)
+    assert all(s.was_ready for s in world.supervisor.snapshot())
+    world.missing.add("b")
+    await world.end("b")
+    await world.advance(1000)
+    assert world.state("b") is State.FATAL
+    assert world.status("b").was_ready
+
+
 # ---------------------------------------------------------------------------- losing a dependency
 
 

@@ -24,6 +24,7 @@ actions = st.lists(
         st.tuples(st.just("advance"), st.just(""), st.sampled_from([0.1, 1, 2, 5, 10, 40])),
         st.tuples(st.just("exit"), names, st.sampled_from([0, 1, -9])),
         st.tuples(st.just("retry"), names, st.just(0)),
+        st.tuples(st.just("restart"), names, st.just(0)),
         st.tuples(toggles, names, st.just(0)),
     ),
     max_size=40,
@@ -60,6 +61,8 @@ class Schedule:
                     living[-1].end(int(number))
             case "retry":
                 world.supervisor.retry(name)
+            case "restart":
+                world.supervisor.restart(name, "lost what it works on")
             case "hold":
                 if name in world.held:
                     await world.release(name)

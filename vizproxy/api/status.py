@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from vizproxy.api.views import framebuffer_json
 from vizproxy.broker.snapshot import Snapshot
+from vizproxy.display.gpuhealth import Condition as GpuCondition
+from vizproxy.display.gpuhealth import GpuStatus
 from vizproxy.supervise.machine import UP, State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.x11.randr import ScreenSize
@@ -33,20 +35,34 @@ class Health:
     picture: bool
 
 
-def assess(components: Sequence[ComponentStatus], *, stopping: bool) -> Health:
-    """Judge the desktop by its components."""
+def assess(
+    components: Sequence[ComponentStatus],
+    *,
+    stopping: bool,
+    gpu: GpuStatus | None = None,
+    falling_back: bool = False,
+) -> Health:
+    """Judge the desktop by its components, and by the GPU on which it draws, if it does.
+
+    A GPU that merely does not answer may still draw: that is worth a warning, and no more.
+    ``falling_back`` tells that another rendering plan is about to mend what was given up.
+    """
     lacking = [c for c in components if c.shows_picture and c.state is not State.READY]
     picture = not lacking and not stopping
     if stopping:
         return Health(Condition.STOPPING, "the desktop is being ended", picture)
-    if fatal := [c for c in lacking if c.state is State.FATAL]:
+    fatal = [c for c in lacking if c.state is State.FATAL]
+    if fatal and not falling_back:
         summary = "; ".join(f"the {c.title} was given up: it {c.reason}" for c in fatal)
         return Health(Condition.FAILED, summary, picture)
     ill = [c for c in components if c.state is State.DEGRADED]
     if picture:
         ill += [c for c in components if c.state not in UP]
-    if ill:
-        summary = "; ".join(_trouble(c) for c in ill)
+    troubles = [_trouble(c) for c in ill]
+    if gpu is not None and gpu.condition is GpuCondition.LOST and (picture or ill):
+        troubles.insert(0, gpu.warning)
+    if troubles:
+        summary = "; ".join(troubles)
         return Health(Condition.DEGRADED, summary, picture)
     if lacking:
         waiting = ", ".join(c.title for c in lacking)
@@ -90,6 +106,7 @@ class Status:
     last_activity: float | None
     listening: tuple[str, ...]
     log_lines_lost: int
+    gpu: GpuStatus | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The status as the API gives it."""
@@ -107,6 +124,7 @@ class Status:
                 "reason": self.plan_reason,
                 "warning": self.plan_warning,
             },
+            "gpu": None if self.gpu is None else _gpu(self.gpu),
             "display": size,
             "viewers": self.viewers,
             "apps": {
@@ -117,7 +135,7 @@ class Status:
                 "over_uses": self.apps.tally.over_uses,
             },
             "framebuffer": framebuffer_json(self.apps),
-            "warnings": [text for text in (self.plan_warning, *self.apps.warnings) if text],
+            "warnings": [text for text in self._warnings() if text],
             "components": [_component(c) for c in self.components],
             "environment": dict(self.environment),
             "runtime_dir": self.runtime_dir,
@@ -126,9 +144,22 @@ class Status:
             "log_lines_lost": self.log_lines_lost,
         }
 
+    def _warnings(self) -> tuple[str, ...]:
+        gpu = "" if self.gpu is None else self.gpu.warning
+        return (self.plan_warning, gpu, *self.apps.warnings)
+
+
+def _gpu(gpu: GpuStatus) -> dict[str, Any]:
+    return {
+        **asdict(gpu),
+        "condition": gpu.condition.value,
+        "since_seconds": round(gpu.since_seconds, 3),
+    }
+
 
 def _component(component: ComponentStatus) -> dict[str, Any]:
     shown = asdict(component)
+    del shown["was_ready"]
     shown["state"] = component.state.value
     shown["output"] = list(component.output)
     shown["since_seconds"] = round(component.since_seconds, 3)

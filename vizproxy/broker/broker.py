@@ -150,6 +150,16 @@ class Broker:
                 except TimeoutError:
                     pass  # a deadline has passed
 
+    def announce(self, level: Level, kind: str, text: str) -> None:
+        """Tell something that has happened to the desktop, and is about no app."""
+        self._notices.add(level, kind, None, text)
+        self._changes.bump()
+
+    def limit(self, limits: Limits) -> None:
+        """From now on other limits hold, for whoever comes; grants that were given stay."""
+        self._limits = limits
+        self._changes.bump()
+
     def scene_changed(self) -> None:
         """The observer sees something new, or the GPU's framebuffer was read again."""
         self._wake.set()

@@ -1,32 +1,46 @@
-"""The GPU's framebuffer, by NVML (NVIDIA Management Library).
+"""Reading the GPU that the desktop draws on, by NVML (NVIDIA Management Library).
 
-Never run on hardware yet: written from NVML's reference and tested on doubles of its answers. Within a
-container NVML may give the PIDs of the host; those match no app and are counted in the total alone.
+Within a container NVML may give the PIDs of the host; those match no app and are counted in the total
+alone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pynvml
 
+from vizproxy.config import GpuDriver
+from vizproxy.display.plan import ChosenGpu, RenderingPlan
+
 log = logging.getLogger(__name__)
 
-READ_SECONDS: Final = 5.0
-_NVML: Final[Any] = pynvml  # it comes without types
+_NO_AMOUNT: Final = 2**64 - 1  # NVML_VALUE_NOT_AVAILABLE
+_NOT_TOLD: Final = frozenset({pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_NO_PERMISSION})
 
 
 @dataclass(frozen=True, slots=True)
 class GpuFramebuffer:
-    """The framebuffer of all GPUs that are here, in bytes, and what each process uses, by PID."""
+    """The GPU's framebuffer, in bytes, and what each process uses of it, by PID."""
 
     total: int
     used: int
     by_pid: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a GPU tells at one moment: its framebuffer, and how busy it was lately in percent.
+
+    No framebuffer where it keeps that to itself; 0 % likewise.
+    """
+
+    framebuffer: GpuFramebuffer | None
+    percent: int
 
 
 class Library(Protocol):
@@ -35,93 +49,99 @@ class Library(Protocol):
     NVMLError: type[Exception]
 
     def nvmlInit(self) -> None: ...  # noqa: N802 - NVML's names
-    def nvmlDeviceGetCount(self) -> int: ...  # noqa: N802
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any: ...  # noqa: N802
+    def nvmlShutdown(self) -> None: ...  # noqa: N802
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Any: ...  # noqa: N802
+    def nvmlDeviceGetHandleByPciBusId(self, address: str) -> Any: ...  # noqa: N802
     def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any: ...  # noqa: N802
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: Any) -> Any: ...  # noqa: N802
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Any: ...  # noqa: N802
     def nvmlDeviceGetUtilizationRates(self, handle: Any) -> Any: ...  # noqa: N802
+    def nvmlDeviceGetSupportedEventTypes(self, handle: Any) -> int: ...  # noqa: N802
+    def nvmlEventSetCreate(self) -> Any: ...  # noqa: N802
+    def nvmlDeviceRegisterEvents(self, handle: Any, types: int, events: Any) -> None: ...  # noqa: N802
+    def nvmlEventSetWait(self, events: Any, milliseconds: int) -> Any: ...  # noqa: N802
+    def nvmlEventSetFree(self, events: Any) -> None: ...  # noqa: N802
 
 
-def read_framebuffer(nvml: Library = _NVML) -> GpuFramebuffer | None:
-    """Read the framebuffer of every GPU; None where there is no driver, no GPU, or no answer.
+NVML: Final[Library] = pynvml
 
-    Blocks for as long as the driver does: not for the event loop.
+
+def watched(plan: RenderingPlan) -> ChosenGpu | None:
+    """The GPU that a desktop draws on by a plan, if NVML can tell of it."""
+    gpu = plan.gpu
+    if gpu is None or gpu.driver is not GpuDriver.NVIDIA or not (gpu.uuid or gpu.address):
+        return None
+    return gpu
+
+
+def handle_of(library: Library, gpu: ChosenGpu) -> Any:
+    """NVML's handle of a GPU. Raises NVML's errors."""
+    if gpu.uuid:
+        return library.nvmlDeviceGetHandleByUUID(gpu.uuid)
+    return library.nvmlDeviceGetHandleByPciBusId(gpu.address)
+
+
+class GpuReader:
+    """Reads one GPU again and again. Blocks for as long as the driver does: not for the event loop.
+
+    NVML is initialized by the first reading, and anew by the next one after a failure: a driver that
+    was unloaded and is back is not found by a library that knows the former one.
     """
-    try:
-        nvml.nvmlInit()
-        handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-        memory = [nvml.nvmlDeviceGetMemoryInfo(handle) for handle in handles]
-    except nvml.NVMLError as error:
-        log.debug("NVML does not answer: %s", error)
-        return None
-    if not handles:
-        return None
-    by_pid: dict[int, int] = {}
-    for handle in handles:
-        for pid, used in _processes(nvml, handle).items():
-            by_pid[pid] = by_pid.get(pid, 0) + used
-    return GpuFramebuffer(sum(m.total for m in memory), sum(m.used for m in memory), by_pid)
 
+    def __init__(self, gpu: ChosenGpu, library: Library = NVML) -> None:
+        self._gpu = gpu
+        self._nvml = library
+        self._initialized = False
 
-def _processes(nvml: Library, handle: Any) -> dict[int, int]:
-    """What each process uses of one GPU; one that draws and computes is listed twice, alike."""
-    found: dict[int, int] = {}
-    for listed in (
-        nvml.nvmlDeviceGetGraphicsRunningProcesses,
-        nvml.nvmlDeviceGetComputeRunningProcesses,
-    ):
+    def read(self) -> Reading:
+        """Read it. Raises NVML's errors, and what else its binding may raise."""
         try:
-            processes = listed(handle)
-        except nvml.NVMLError as error:  # not every vGPU profile tells
-            log.debug("NVML lists no processes: %s", error)
-            continue
-        for process in processes:
-            if process.usedGpuMemory is not None:
-                found[process.pid] = max(found.get(process.pid, 0), process.usedGpuMemory)
-    return found
+            if not self._initialized:
+                self._nvml.nvmlInit()
+                self._initialized = True
+            handle = handle_of(self._nvml, self._gpu)
+            return Reading(self._framebuffer(handle), self._percent(handle))
+        except Exception:
+            self.close()
+            raise
 
+    def close(self) -> None:
+        """Let go of the driver."""
+        if self._initialized:
+            self._initialized = False
+            with suppress(Exception):  # a driver that is gone has nothing to be told
+                self._nvml.nvmlShutdown()
 
-def read_utilisation(nvml: Library = _NVML) -> int:
-    """How busy the busiest GPU was lately, in percent of the time; 0 where that cannot be told.
+    def _framebuffer(self, handle: Any) -> GpuFramebuffer | None:
+        try:
+            memory = self._nvml.nvmlDeviceGetMemoryInfo(handle)
+        except self._nvml.NVMLError as error:
+            if getattr(error, "value", None) in _NOT_TOLD:
+                return None
+            raise
+        return GpuFramebuffer(int(memory.total), int(memory.used), self._processes(handle))
 
-    Blocks as :func:`read_framebuffer` does, after which it is called.
-    """
-    busiest = 0
-    try:
-        for index in range(nvml.nvmlDeviceGetCount()):
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            busiest = max(busiest, int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu))
-    except nvml.NVMLError as error:  # a MIG device has none
-        log.debug("NVML tells no utilisation: %s", error)
-    return busiest
+    def _processes(self, handle: Any) -> dict[int, int]:
+        """What each process uses; one that draws and computes is listed twice, alike."""
+        found: dict[int, int] = {}
+        for listed in (
+            self._nvml.nvmlDeviceGetGraphicsRunningProcesses,
+            self._nvml.nvmlDeviceGetComputeRunningProcesses,
+        ):
+            try:
+                processes = listed(handle)
+            except self._nvml.NVMLError as error:  # not every vGPU profile tells
+                log.debug("NVML lists no processes: %s", error)
+                continue
+            for process in processes:
+                used = process.usedGpuMemory
+                if used is not None and used != _NO_AMOUNT:
+                    found[process.pid] = max(found.get(process.pid, 0), used)
+        return found
 
-
-class GpuMeter:
-    """Reads the GPU's framebuffer and utilisation now and then, on a thread.
-
-    ``changed`` is called when the framebuffer's reading differs.
-    """
-
-    def __init__(
-        self,
-        first: GpuFramebuffer | None,
-        changed: Callable[[], None],
-        read: Callable[[], GpuFramebuffer | None] = read_framebuffer,
-        read_percent: Callable[[], int] = read_utilisation,
-    ) -> None:
-        self.reading = first
-        self.percent = 0
-        self._changed = changed
-        self._read = read
-        self._read_percent = read_percent
-
-    async def watch(self) -> None:
-        """Go on for ever, if there was a GPU in the first place."""
-        while self.reading is not None:
-            await asyncio.sleep(READ_SECONDS)
-            reading = await asyncio.to_thread(self._read)
-            self.percent = await asyncio.to_thread(self._read_percent)
-            if reading is not None and reading != self.reading:
-                self.reading = reading
-                self._changed()
+    def _percent(self, handle: Any) -> int:
+        try:
+            return int(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+        except self._nvml.NVMLError as error:  # a GPU in MIG mode tells none
+            log.debug("NVML tells no utilisation: %s", error)
+            return 0

@@ -13,8 +13,8 @@ state is entered and cancelled when it is left, so one event, ``TIMEOUT``, serve
 When a run ends, the next state depends on who is to blame. A run that nobody asked to end is
 *charged* to the child: it waits in ``BACKOFF``, or rests in ``FATAL`` once ``max_failures`` runs in
 a row were charged. A run that ended because it was asked to, or because a dependency went away,
-is not. Charges are *forgiven* after a sustained time in ``READY``, or when something else explains
-them.
+is not. A ``RESTART`` is charged, too: what it draws on was lost, and that may be so again and again.
+Charges are *forgiven* after a sustained time in ``READY``, or when something else explains them.
 
 ``generation`` numbers the runs. Timers, exits and probe results carry the generation in which they
 arose; the supervisor drops those of an earlier one before they get here.
@@ -54,6 +54,7 @@ class Event(StrEnum):
     EXITED = "exited"
     TIMEOUT = "timeout"
     RETRY = "retry"
+    RESTART = "restart"
 
 
 class Effect(Enum):
@@ -120,6 +121,7 @@ TABLE: Final[Mapping[tuple[State, Event], Rule]] = MappingProxyType(
         (State.READY, Event.PROBE_FAILED): Rule(State.DEGRADED),
         (State.READY, Event.TIMEOUT): Rule(State.READY, verdict=Verdict.FORGIVE),
         (State.READY, Event.EXITED): Rule(AFTER_RUN, verdict=Verdict.CHARGE),
+        (State.READY, Event.RESTART): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.READY, Event.STOP): Rule(State.STOPPING, _ASK_TO_END),
         (State.READY, Event.DEPENDENCY_LOST): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
         # degraded: runs, but its health probe fails
@@ -128,6 +130,7 @@ TABLE: Final[Mapping[tuple[State, Event], Rule]] = MappingProxyType(
         (State.DEGRADED, Event.TIMEOUT): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.DEGRADED, Event.EXITED): Rule(AFTER_RUN, verdict=Verdict.CHARGE),
         (State.DEGRADED, Event.RETRY): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
+        (State.DEGRADED, Event.RESTART): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.DEGRADED, Event.STOP): Rule(State.STOPPING, _ASK_TO_END),
         (State.DEGRADED, Event.DEPENDENCY_LOST): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
         # stopping: its process group was sent TERM

@@ -9,7 +9,10 @@ from vizproxy.supervise.machine import State
 
 @dataclass(frozen=True, slots=True)
 class ComponentStatus:
-    """What is known of one child at one moment. Times are in seconds."""
+    """What is known of one child at one moment. Times are in seconds.
+
+    ``was_ready`` tells whether any of its runs so far has become ready.
+    """
 
     name: str
     title: str
@@ -22,3 +25,4 @@ class ComponentStatus:
     retry_in_seconds: float | None
     output: tuple[str, ...]
     shows_picture: bool
+    was_ready: bool = False

@@ -16,17 +16,17 @@ import random
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from vizproxy.errors import exit_reason
 from vizproxy.supervise import machine as m
-from vizproxy.supervise.clock import Clock, LoopClock, TimerHandle
+from vizproxy.supervise.clock import Clock, LoopClock
 from vizproxy.supervise.graph import Component, check_graph
-from vizproxy.supervise.machine import Effect, Event, Machine, State
+from vizproxy.supervise.machine import Effect, Event, State
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.probes import Probe, ProbeError
 from vizproxy.supervise.process import Child, ProcessSpec, spawn
+from vizproxy.supervise.record import Record, log_transition, timeout_reason
 from vizproxy.supervise.status import ComponentStatus
 
 log = logging.getLogger(__name__)
@@ -41,29 +41,6 @@ class Spawn(Protocol):
     def __call__(
         self, spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
     ) -> Awaitable[Child]: ...
-
-
-@dataclass(slots=True)
-class _Record:
-    """One child's mutable side: its machine, its process, its timer and its probe."""
-
-    component: Component
-    machine: Machine = field(default_factory=Machine)
-    starts: int = 0
-    child: Child | None = None
-    spawning: asyncio.Task[None] | None = None
-    unsent: signal.Signals | None = None
-    timer: TimerHandle | None = None
-    timer_ends: float = 0.0
-    probing: asyncio.Task[None] | None = None
-    entered: float = 0.0
-    reason: str = ""
-    probe_error: str = ""
-    output: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.component.name
 
 
 class Supervisor:
@@ -85,14 +62,14 @@ class Supervisor:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         check_graph(components)
-        self._records = {c.name: _Record(c) for c in components}
+        self._records = {c.name: Record(c) for c in components}
         self._policy = policy
         self._changed = changed
         self._bug = bug
         self._clock = clock if clock is not None else LoopClock()
         self._spawn_child = spawn_child
         self._jitter = jitter
-        self._queue: deque[tuple[_Record, Event, str]] = deque()
+        self._queue: deque[tuple[Record, Event, str]] = deque()
         self._draining = False
         self._dirty = False
         self._wanted = False
@@ -133,13 +110,41 @@ class Supervisor:
         self._post(record, Event.RETRY, "")
         return True
 
+    def restart(self, name: str, reason: str) -> bool:
+        """End a child that is up because what it works on was lost; it comes back after a backoff.
+
+        ``reason`` goes on from its name (``lost the GPU``). Returns whether it was up. Raises
+        KeyError for an unknown name.
+        """
+        record = self._records[name]
+        if (record.machine.state, Event.RESTART) not in m.TABLE:
+            return False
+        self._post(record, Event.RESTART, reason)
+        return True
+
+    def retire(self, name: str) -> bool:
+        """Forget a child that was given up and that no other one needs: it is wanted no more.
+
+        Returns whether it was given up. Raises KeyError for an unknown name, and ValueError for a
+        child on which another one depends.
+        """
+        record = self._records[name]
+        if any(name in other.component.after for other in self._records.values()):
+            raise ValueError(f"another child depends on {name}")
+        if record.machine.state is not State.FATAL:
+            return False
+        del self._records[name]
+        log.info("retired", extra={"component": name})
+        self._changed()
+        return True
+
     def snapshot(self) -> tuple[ComponentStatus, ...]:
         """The status of every child, in the order of the graph."""
         return tuple(self._status(record) for record in self._records.values())
 
     # the queue
 
-    def _post(self, record: _Record, event: Event, reason: str) -> None:
+    def _post(self, record: Record, event: Event, reason: str) -> None:
         self._queue.append((record, event, reason))
         self._drain()
 
@@ -176,7 +181,7 @@ class Supervisor:
         if not self._wanted and all(r.machine.state in m.DOWN for r in self._records.values()):
             self._all_down.set()
 
-    def _lacking(self, record: _Record) -> _Record | None:
+    def _lacking(self, record: Record) -> Record | None:
         """The first dependency that is not up, if any."""
         for name in record.component.after:
             dependency = self._records[name]
@@ -184,7 +189,7 @@ class Supervisor:
                 return dependency
         return None
 
-    def _dependents_down(self, record: _Record) -> bool:
+    def _dependents_down(self, record: Record) -> bool:
         return all(
             other.machine.state in m.DOWN
             for other in self._records.values()
@@ -193,7 +198,7 @@ class Supervisor:
 
     # one transition
 
-    def _apply(self, record: _Record, event: Event, reason: str) -> None:
+    def _apply(self, record: Record, event: Event, reason: str) -> None:
         before = record.machine
         record.machine, effects = m.advance(before, event, max_failures=self._policy.max_failures)
         state = record.machine.state
@@ -203,20 +208,21 @@ class Supervisor:
         for effect in effects:
             self._carry_out(record, effect)
         if state is not before.state:
-            self._log_transition(record, before.state)
+            log_transition(record, before.state)
 
-    def _enter(self, record: _Record, before: State, reason: str) -> None:
+    def _enter(self, record: Record, before: State, reason: str) -> None:
         state = record.machine.state
         record.entered = self._clock.time()
         if reason or state in m.UP or state is State.STARTING or before is State.BACKOFF:
             record.reason = reason
         self._arm_timer(record)
         if state is State.READY and before is State.STARTING:
+            record.was_ready = True
             self._begin_probing(record, self._watch_health(record, record.machine.generation))
         elif state not in m.RUNNING:
             self._end_probing(record)
 
-    def _arm_timer(self, record: _Record) -> None:
+    def _arm_timer(self, record: Record) -> None:
         if record.timer is not None:
             record.timer.cancel()
             record.timer = None
@@ -233,29 +239,17 @@ class Supervisor:
             if state is State.DEGRADED and self._excused(record):
                 self._arm_timer(record)
                 return
-            self._post(record, Event.TIMEOUT, self._timeout_reason(record))
+            self._post(record, Event.TIMEOUT, timeout_reason(record, self._policy))
 
         record.timer = self._clock.call_later(delay, fire)
 
-    def _excused(self, record: _Record) -> bool:
+    def _excused(self, record: Record) -> bool:
         """Whether a degraded child is left alone: by its nature, or since a dependency is ill."""
         return not record.component.restart_when_ill or any(
             self._records[name].machine.state is State.DEGRADED for name in record.component.after
         )
 
-    def _timeout_reason(self, record: _Record) -> str:
-        detail = f": {record.probe_error}" if record.probe_error else ""
-        match record.machine.state:
-            case State.STARTING:
-                return f"was not ready within {self._policy.start_timeout:g} s{detail}"
-            case State.DEGRADED:
-                return f"did not recover within {self._policy.degraded_timeout:g} s{detail}"
-            case State.KILLING:
-                return f"did not die within {self._policy.kill_timeout:g} s of SIGKILL"
-            case _:
-                return ""
-
-    def _carry_out(self, record: _Record, effect: Effect) -> None:
+    def _carry_out(self, record: Record, effect: Effect) -> None:
         match effect:
             case Effect.SPAWN:
                 record.starts += 1
@@ -271,7 +265,7 @@ class Supervisor:
                 record.output = record.child.tail if record.child is not None else ()
                 record.child = None
 
-    def _signal(self, record: _Record, number: signal.Signals) -> None:
+    def _signal(self, record: Record, number: signal.Signals) -> None:
         if record.child is None:
             record.unsent = number  # its spawn is under way; sent as soon as there is a process
         else:
@@ -279,7 +273,7 @@ class Supervisor:
 
     # the process
 
-    async def _spawn(self, record: _Record, generation: int) -> None:
+    async def _spawn(self, record: Record, generation: int) -> None:
         name = record.name
 
         def ended(child: Child, status: int) -> None:
@@ -307,14 +301,14 @@ class Supervisor:
         elif record.machine.state is State.STARTING:
             self._begin_probing(record, self._await_ready(record, child, generation))
 
-    def _child_ended(self, record: _Record, child: Child, status: int) -> None:
+    def _child_ended(self, record: Record, child: Child, status: int) -> None:
         record.output, record.child = child.tail, None
         asked = record.machine.state in {State.STOPPING, State.KILLING}
         self._post(record, Event.EXITED, "" if asked else exit_reason(status))
 
     # probes
 
-    async def _await_ready(self, record: _Record, child: Child, generation: int) -> None:
+    async def _await_ready(self, record: Record, child: Child, generation: int) -> None:
         while True:
             error = await self._probe(record.component.ready, child)
             if (
@@ -328,7 +322,7 @@ class Supervisor:
                 return
             await self._clock.sleep(self._policy.probe_interval)
 
-    async def _watch_health(self, record: _Record, generation: int) -> None:
+    async def _watch_health(self, record: Record, generation: int) -> None:
         healthy = record.component.healthy
         while healthy is not None:
             ill = record.machine.state is State.DEGRADED
@@ -357,11 +351,11 @@ class Supervisor:
             return str(error)
         return ""
 
-    def _begin_probing(self, record: _Record, work: Coroutine[None, None, None]) -> None:
+    def _begin_probing(self, record: Record, work: Coroutine[None, None, None]) -> None:
         self._end_probing(record)
         record.probing = self._run(work, f"probe {record.name}")
 
-    def _end_probing(self, record: _Record) -> None:
+    def _end_probing(self, record: Record) -> None:
         # A probe that just reported is the task that runs right now; it returns by itself.
         if record.probing is not None and record.probing is not asyncio.current_task():
             record.probing.cancel()
@@ -380,7 +374,7 @@ class Supervisor:
 
     # what others see
 
-    def _status(self, record: _Record) -> ComponentStatus:
+    def _status(self, record: Record) -> ComponentStatus:
         now = self._clock.time()
         state = record.machine.state
         backing_off = state is State.BACKOFF
@@ -396,27 +390,11 @@ class Supervisor:
             retry_in_seconds=max(record.timer_ends - now, 0.0) if backing_off else None,
             output=record.child.tail if record.child is not None else record.output,
             shows_picture=record.component.shows_picture,
+            was_ready=record.was_ready,
         )
 
-    def _reason(self, record: _Record) -> str:
+    def _reason(self, record: Record) -> str:
         if record.machine.state is State.STOPPED and self._wanted:
             lacking = self._lacking(record)
             return f"waits for the {lacking.component.title}" if lacking else ""
         return record.reason
-
-    def _log_transition(self, record: _Record, before: State) -> None:
-        state = record.machine.state
-        extra = {"component": record.name, "state": str(state)}
-        if record.child is not None:
-            extra["pid"] = str(record.child.pid)
-        reason = f": {record.reason}" if record.reason else ""
-        if state is State.FATAL:
-            tail = "".join(f"\n    {text}" for text in record.output)
-            last = f"; its last output:{tail}" if tail else ""
-            log.error(
-                "gave up after %d failures%s%s", record.machine.failures, reason, last, extra=extra
-            )
-        elif state in {State.BACKOFF, State.DEGRADED, State.KILLING}:
-            log.warning("%s -> %s%s", before, state, reason, extra=extra)
-        else:
-            log.info("%s -> %s%s", before, state, reason, extra=extra)

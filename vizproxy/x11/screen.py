@@ -46,6 +46,10 @@ class Screen:
         """The display's name (``:0``), or None while there is no connection to it."""
         return self._session.name
 
+    def limit(self, bound: tuple[int, int]) -> None:
+        """From now on another width and height are the largest allowed."""
+        self._bound = bound
+
     async def size(self) -> ScreenSize:
         """The size now and its limits. Raises DisplayError when the X server cannot be asked."""
         size = await self._session.call(lambda d: randr.screen_size(d, self._bound))

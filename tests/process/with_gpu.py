@@ -1,0 +1,61 @@
+"""``vizproxy`` on a machine with a GPU whose driver does as the file named by ``FAKE_GPU`` says.
+
+The words in it: ``fine``; ``throw``: every call fails; ``hang``: none comes back; ``gone``: there is no
+driver any more; ``xid 79``: the GPU answers, and that Xid is reported once. The dummy driver stands in
+for the GPU in X servers. Run as ``python -m tests.process.with_gpu serve``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pynvml
+
+from tests.unit.gpudriver import GPU, Driver, Event
+from tests.unit.nvidia import Card, Memory, error
+from vizproxy import assembly, daemon
+from vizproxy.cli import main
+from vizproxy.display import gpuwatch
+from vizproxy.facts import nvml
+from vizproxy.facts.calls import DriverCalls
+
+PATIENCE_SECONDS = 0.5
+READ_SECONDS = 0.1
+MEBIBYTE = 1024**2
+
+
+def obey(driver: Driver, orders: Path, call: str) -> None:
+    """Do to a call what the file says."""
+    while (order := orders.read_text()) == "hang":
+        time.sleep(0.05)
+    match order.split():
+        case ["throw"]:
+            raise error(pynvml.NVML_ERROR_UNKNOWN)
+        case ["gone"]:
+            raise error(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+        case ["xid", number] if call == "nvmlEventSetWait":
+            driver.events.put(Event(int(number)))
+            orders.write_text("fine")
+
+
+def run(orders: Path) -> int:
+    driver = Driver(Card(memory=Memory(4096 * MEBIBYTE, 100 * MEBIBYTE)))
+    driver.before = partial(obey, driver, orders)
+    for module, name, replacement in (
+        (assembly, "watched", lambda plan: GPU if plan.gpu is not None else None),
+        (assembly, "GpuWatch", partial(gpuwatch.GpuWatch, library=driver)),
+        (gpuwatch, "READ_SECONDS", READ_SECONDS),
+        (nvml, "NVML", driver),
+        (daemon, "DriverCalls", partial(DriverCalls, PATIENCE_SECONDS)),
+    ):
+        assert hasattr(module, name)
+        setattr(module, name, replacement)
+    return main.main()
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(os.environ["FAKE_GPU"])))

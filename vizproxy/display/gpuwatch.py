@@ -1,0 +1,198 @@
+"""Watching the GPU that the desktop draws on: how much of it is used, and whether it is still there.
+
+A driver in trouble answers late, never, or with an error, and each of these may pass. So every reading
+has a thread and a time limit (:class:`~vizproxy.facts.calls.DriverCalls`), what it means is decided by
+:mod:`vizproxy.display.gpuhealth`, and nothing that it raises reaches the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
+
+from vizproxy.display.gpu import NVML, GpuFramebuffer, GpuReader, Library, Reading
+from vizproxy.display.gpuhealth import Condition, GpuHealth, GpuStatus
+from vizproxy.display.plan import ChosenGpu
+from vizproxy.display.xidevents import XidListener
+from vizproxy.facts import nvml
+from vizproxy.facts.calls import DriverCalls
+from vizproxy.facts.xid import xid_fatal, xid_meaning
+from vizproxy.supervise.clock import Clock, LoopClock
+
+log = logging.getLogger(__name__)
+
+READ_SECONDS: Final = 5.0
+"""How often the GPU is read."""
+
+QUIET_SECONDS: Final = 60.0
+"""For how long an Xid that was told is not told again: a program may cause hundreds a second."""
+
+
+class Tell(Protocol):
+    """Tells people what has happened: how important (a level of logging), its kind, a sentence."""
+
+    def __call__(self, level: int, kind: str, text: str) -> None: ...
+
+
+class Following(Protocol):
+    """What follows from the fate of the GPU."""
+
+    def gpu_lost(self, reason: str) -> None:
+        """The GPU is gone; ``reason`` is a clause."""
+
+    def gpu_back(self) -> None:
+        """A GPU that was gone is back."""
+
+
+class GpuWatch:
+    """Reads the GPU now and then, and listens for what its driver reports.
+
+    ``gpu`` is asked for before each reading: when there is none any more, the watch ends. ``measured``
+    is called when a reading differs from the last one, ``changed`` when the status does.
+    """
+
+    def __init__(
+        self,
+        gpu: Callable[[], ChosenGpu | None],
+        calls: DriverCalls,
+        *,
+        tell: Tell,
+        following: Following,
+        measured: Callable[[], None],
+        changed: Callable[[], None],
+        library: Library = NVML,
+        clock: Clock | None = None,
+    ) -> None:
+        self._gpu = gpu
+        self._calls = calls
+        self._tell = tell
+        self._following = following
+        self._measured = measured
+        self._changed = changed
+        self._library = library
+        self._clock = clock if clock is not None else LoopClock()
+        self._health: GpuHealth | None = None
+        self._since = 0.0
+        self._reader: GpuReader | None = None
+        self._told_xids: dict[int, float] = {}
+        self.framebuffer: GpuFramebuffer | None = None
+        self.percent = 0
+
+    @property
+    def status(self) -> GpuStatus | None:
+        """How the GPU is; None where none is watched, or none has ever answered."""
+        gpu, health = self._gpu(), self._health
+        if gpu is None or health is None:
+            return None
+        since = max(self._clock.time() - self._since, 0.0)
+        name = gpu.name or gpu.node or gpu.address
+        return GpuStatus(name, gpu.uuid, health.condition, health.reason, since)
+
+    async def read(self) -> None:
+        """Read the GPU once, and draw the conclusions."""
+        gpu = self._gpu()
+        if gpu is None:
+            return
+        if self._reader is None:
+            self._reader = GpuReader(gpu, self._library)
+        try:
+            reading = await self._calls.call(self._reader.read)
+        except TimeoutError:
+            self._missed(nvml.SILENT)
+        except Exception as error:  # noqa: BLE001 - a collector: whatever it is, it is a reason
+            self._missed(nvml.reason(error), lost=nvml.lost(error))
+        else:
+            self._answered(reading)
+
+    async def watch(self) -> None:
+        """Go on for as long as there is a GPU to be watched."""
+        loop = asyncio.get_running_loop()
+        gpu = self._gpu()
+        if gpu is None:
+            return
+        listener = XidListener(gpu, partial(_pass_on, loop, self._heard), self._library)
+        try:
+            while self._gpu() is not None:
+                await self.read()
+                if self._health is not None and self._health.condition is Condition.FINE:
+                    listener.start()
+                else:
+                    listener.stop()  # a driver that is let go of is found anew
+                await self._clock.sleep(READ_SECONDS)
+        finally:
+            listener.stop()
+        self._forget()
+
+    # what was seen
+
+    def _answered(self, reading: Reading) -> None:
+        if (reading.framebuffer, reading.percent) != (self.framebuffer, self.percent):
+            self.framebuffer, self.percent = reading.framebuffer, reading.percent
+            self._measured()
+        if self._health is None:
+            self._health, self._since = GpuHealth(), self._clock.time()
+            self._changed()
+        self._turn(self._health.answered())
+
+    def _missed(self, reason: str, *, lost: bool = False) -> None:
+        """There was no reading. Of a GPU that has never answered nobody knows what it should do."""
+        log.debug("the GPU cannot be read: %s", reason)
+        if self._health is not None:
+            self._turn(self._health.gone(reason) if lost else self._health.unanswered(reason))
+
+    def _heard(self, number: int) -> None:
+        """The driver has reported an Xid."""
+        if self._gpu() is None or self._health is None:
+            return
+        report = f"Xid {number} ({xid_meaning(number)})"
+        if xid_fatal(number):
+            self._turn(self._health.gone(f"it reported {report}"))
+            return
+        now = self._clock.time()
+        if now < self._told_xids.get(number, now):
+            log.debug("the GPU reported %s again", report)
+            return
+        self._told_xids[number] = now + QUIET_SECONDS
+        self._tell(logging.WARNING, "gpu_xid", f"the GPU reported {report}")
+
+    def _turn(self, health: GpuHealth) -> None:
+        """The GPU's health is another one, perhaps: tell what that means."""
+        before = self._health
+        self._health = health
+        if before is None or before.condition is health.condition:
+            return
+        self._since = self._clock.time()
+        status = self.status
+        if status is not None:
+            self._announce(status, before.condition)
+        if health.condition is Condition.LOST:
+            self._following.gpu_lost(health.reason)
+        elif before.condition is Condition.LOST:
+            self._following.gpu_back()
+        self._changed()
+
+    def _announce(self, status: GpuStatus, before: Condition) -> None:
+        match status.condition:
+            case Condition.LOST:
+                self._tell(logging.ERROR, "gpu_lost", status.warning)
+            case Condition.SILENT:
+                self._tell(logging.WARNING, "gpu_silent", status.warning)
+            case Condition.FINE:
+                deed = "is back" if before is Condition.LOST else "answers again"
+                self._tell(logging.INFO, "gpu_back", f"the GPU {status.name} {deed}")
+
+    def _forget(self) -> None:
+        self._health, self.framebuffer, self.percent = None, None, 0
+        self._measured()
+        self._changed()
+
+
+def _pass_on(loop: asyncio.AbstractEventLoop, heard: Callable[[int], None], number: int) -> None:
+    """Hand an Xid from its thread to the event loop, if that still runs."""
+    try:
+        loop.call_soon_threadsafe(heard, number)
+    except RuntimeError:
+        log.debug("the desktop has ended before Xid %d could be told", number)
