@@ -53,7 +53,7 @@ async def test_the_mouse_opens_the_bar_and_leaving_closes_it(viewer: Viewer) -> 
     assert not await viewer.frame.locator("#tools").is_visible()
     await viewer.frame.locator("#handle").hover()
     await bar_is(viewer, open=True)
-    for name in ("#modes", "#apps-open", "#screenshot", "#fullscreen", "#help-open"):
+    for name in ("#modes", "#apps-open", "#screenshot", "#fullscreen", "#checkup-open"):
         assert await viewer.frame.locator(name).is_visible()
     assert not await viewer.frame.locator("#new-tab").is_visible(), "it is a tab already"
     assert not await viewer.frame.locator("#drag").is_visible(), "nothing is cut off"
@@ -78,8 +78,8 @@ async def test_the_whole_bar_by_keyboard(viewer: Viewer, desktop: Daemon) -> Non
         await viewer.sees(RED, 150, 150)
         await viewer.page.keyboard.press(CHORD)
         await has_focus(viewer, "resize")
-        names = ("scale", "actual", "apps-open", "screenshot", "fullscreen", "help-open", "resize")
-        for name in names:
+        names = ("apps-open", "screenshot", "fullscreen", "checkup-open", "help-open")
+        for name in ("scale", "actual", *names, "resize"):
             await viewer.page.keyboard.press("ArrowRight")
             await has_focus(viewer, name)
         await viewer.page.keyboard.press("ArrowLeft")

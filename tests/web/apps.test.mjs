@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { asker, EMPTY_DESK, news, told, windowsOf } from '../../vizproxy/web/apps.js';
+import { asker, EMPTY_DESK, lastOfDesktop, news, told, windowsOf } from '../../vizproxy/web/apps.js';
 import { app, BUDGET, desktopWindow, notice, snapshot } from './fixtures.mjs';
 
 const after = (...messages) => messages.reduce(told, EMPTY_DESK);
@@ -85,4 +85,12 @@ test('the window that asks is the one that its app opened since', () => {
   assert.deepEqual(ids(windowsOf(desk, 'a-1')), ['0x1', '0x8']);
   assert.equal(asker(desk, closing, ['0x1', '0x2']), '0x8');
   assert.equal(asker(desk, closing, ['0x1', '0x2', '0x8']), '0x1', 'nothing new: the window itself');
+});
+
+test('the last notice about the desktop itself is told apart from those about apps', () => {
+  assert.equal(lastOfDesktop(EMPTY_DESK), '');
+  const desk = after(snapshot([], [], [notice(1), notice(2, { app: 'a-1' })]));
+  assert.equal(lastOfDesktop(desk), lastOfDesktop(after(snapshot([], [], [notice(1)]))));
+  const more = told(desk, { type: 'delta', notices: [notice(3, { level: 'info' })] });
+  assert.notEqual(lastOfDesktop(more), lastOfDesktop(desk));
 });

@@ -298,3 +298,15 @@ test('to see the page again is worth a try', () => {
   assert.equal(play(denied, SEE).task.kind, 'status');
   assert.equal(play(initialModel(), { type: 'silence' }, SEE).task.kind, 'status');
 });
+
+test('a status that is learned beside the picture changes nothing but what is known', () => {
+  const live = play(initialModel(), READY, OPENED);
+  const learned = { type: 'learned', status: status('degraded') };
+  const now = play(live, learned);
+  assert.equal(now.status.state, 'degraded');
+  assert.deepEqual({ ...now, status: null }, { ...live, status: null }, 'the picture goes on');
+  const late = { type: 'learned', status: { ...status('degraded'), revision: 6 } };
+  assert.equal(play(live, late), live, 'an answer that comes late');
+  const without = play(live, lost());
+  assert.equal(play(without, learned), without, 'without one, the page asks for itself');
+});

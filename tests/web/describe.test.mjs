@@ -96,3 +96,9 @@ test('sentence', () => {
   assert.equal(sentence('Is it?'), 'Is it?');
   assert.equal(sentence('  '), '');
 });
+
+test('a desktop that failed offers a check-up; a browser that is too old does not', () => {
+  assert.ok(describe(after(seen('failed', { xorg: { state: 'fatal' } }))).checkup);
+  assert.ok(!describe(after({ type: 'unsupported', reason: 'it cannot' })).checkup);
+  assert.ok(!describe(after(seen('starting'))).checkup);
+});

@@ -19,7 +19,7 @@ export function status(state, changes = {}) {
     && components.every((c) => !c.shows_picture || c.state === 'ready');
   return {
     version: '0.1.0', revision: 7, state, summary: `the desktop is ${state}`, viewers: 0, environment: {},
-    plan: { name: 'software', reason: 'no GPU' },
+    plan: { name: 'software', reason: 'no GPU', warning: '' }, gpu: null,
     display: { name: ':0', width: 1600, height: 900, min_width: 320, min_height: 200, max_width: 4096, max_height: 2160 },
     picture, components,
   };
@@ -80,4 +80,24 @@ export function snapshot(apps = [], windows = [], notices = [], menu = { revisio
  */
 export function entry(name, changes = {}) {
   return { id: `1.${name.toLowerCase()}`, name, comment: '', categories: [], keywords: [], tile: false, icon: null, app: null, ...changes };
+}
+
+/**
+ * @param {string} check
+ * @param {string} level
+ * @param {object} [changes]
+ */
+export function finding(check, level, changes = {}) {
+  return { check, title: `Title of ${check}`, level, what: `${check} is so`, why: '', remedy: '', ...changes };
+}
+
+/**
+ * @param {object[]} findings
+ * @param {object} [plan]
+ */
+export function report(findings, plan = {}) {
+  return {
+    version: '0.1.0', machine: 'Debian 12, no GPU', level: 'green', exit_code: 0, findings,
+    plan: { name: 'software', reason: 'no GPU was found', warning: '', ...plan },
+  };
 }

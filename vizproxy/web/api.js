@@ -16,6 +16,15 @@
  * @typedef {{min_width: number, min_height: number, max_width: number, max_height: number}} Limits
  * @typedef {Limits & {name: string, width: number, height: number}} Display
  *
+ * @typedef {object} Plan
+ * @property {string} name
+ * @property {string} reason
+ * @property {string} warning   what keeps a better one from being used, or ''
+ *
+ * @typedef {object} Gpu
+ * @property {string} condition   'fine', 'silent' or 'lost'
+ * @property {string} reason
+ *
  * @typedef {object} Status
  * @property {string} version
  * @property {number} revision
@@ -23,6 +32,8 @@
  * @property {string} summary
  * @property {boolean} picture   viewers can have a picture now
  * @property {Display | null} display
+ * @property {Plan} plan
+ * @property {Gpu | null} [gpu]   none: nothing draws on one
  * @property {Component[]} components
  */
 
@@ -31,6 +42,8 @@ const POLL_TIMEOUT = 40_000;
 const TIMEOUT = 15_000;
 /** How long the start of an app may take, on a busy machine. */
 const START_TIMEOUT = 60_000;
+/** How long a check-up may take: a driver that hangs is given some seconds, more than once. */
+const CHECKUP_TIMEOUT = 45_000;
 
 /** An answer that is not the wanted one. `status` is 0 when there was none at all. */
 export class ApiError extends Error {
@@ -129,7 +142,7 @@ function json(method, body) {
 
 /**
  * @param {number | null} after answer only once the revision is larger
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Status>}
  */
 export async function getStatus(after, signal) {
@@ -151,6 +164,11 @@ async function readStatus(response) {
 /** @param {Response} response */
 async function readNothing(response) {
   await response.arrayBuffer();
+}
+
+/** @returns {Promise<import('./checkup.js').Report>} */
+export async function getCheckup() {
+  return request('api/v1/checkup', (response) => response.json(), { timeout: CHECKUP_TIMEOUT });
 }
 
 /** @param {string} token */

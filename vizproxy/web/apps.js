@@ -161,6 +161,16 @@ export function news(desk, message, now) {
 }
 
 /**
+ * Which notice about the desktop itself, rather than one of its apps, is the last; '' if there is none.
+ *
+ * @param {Desk} desk
+ */
+export function lastOfDesktop(desk) {
+  const last = desk.notices.findLast(({ app }) => app === null);
+  return last ? key(last) : '';
+}
+
+/**
  * An app's windows, as they were opened.
  *
  * @param {Desk} desk

@@ -45,6 +45,7 @@
  *
  * @typedef {{type: 'session', serial: number}
  *   | {type: 'status', serial: number, status: Status, elapsed: number}
+ *   | {type: 'learned', status: Status}
  *   | {type: 'silence', serial: number, random: number}
  *   | {type: 'refused', serial: number, denial: Denial}
  *   | {type: 'waited', serial: number}
@@ -221,6 +222,16 @@ function onClosed(model, { code, reason, lasted, random }) {
 }
 
 /**
+ * The status was asked for beside a live picture. Without one, the tasks ask for themselves.
+ *
+ * @param {Model} model
+ * @param {Status} status
+ */
+function onLearned(model, status) {
+  return model.open && status.revision >= (model.status?.revision ?? 0) ? { ...model, status } : model;
+}
+
+/**
  * A hint from outside that trying now may be worth it: the network is back, the tab is looked at
  * again, a button was pressed. It is no sign of somebody who wants to go on.
  *
@@ -280,6 +291,8 @@ export function reduce(model, event) {
       return turnTo(model, ASK, { silences: 0, denial: null });
     case 'status':
       return onStatus(model, event.status, event.elapsed);
+    case 'learned':
+      return onLearned(model, event.status);
     case 'silence': {
       const silences = model.silences + 1;
       const seconds = backoff(silences, event.random, 1);

@@ -32,6 +32,7 @@
  * @property {Failure | null} failure
  * @property {Action} action
  * @property {string} label      what the action's button says
+ * @property {boolean} checkup   whether a check-up of the machine may tell more
  */
 
 import { ApiError } from './api.js';
@@ -156,6 +157,7 @@ function failed(model) {
     failure: failure(status),
     action: retryable ? 'retry' : 'none',
     label: 'Try again',
+    checkup: true,
   };
 }
 
@@ -245,6 +247,7 @@ export function describe(model, age = 0) {
     failure: null,
     action: 'none',
     label: '',
+    checkup: false,
     ...parts,
   };
 }

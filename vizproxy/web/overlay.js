@@ -92,6 +92,12 @@ export function showView(view) {
   action.hidden = view.action === 'none';
   action.dataset.action = view.action;
   setText(action, view.label);
+  byId('checkup-failed').hidden = !view.checkup;
+}
+
+/** Whether a dialog has the page for itself. */
+export function inDialog() {
+  return document.querySelector('dialog[open]') !== null;
 }
 
 /** How long a toast stays, in milliseconds. */
@@ -134,7 +140,7 @@ export function wireResume(resume) {
   byId('overlay').addEventListener('click', () => { if (still()) resume(); });
   window.addEventListener('keydown', (event) => {
     const { key, altKey, ctrlKey, metaKey } = event;
-    if (!still() || altKey || ctrlKey || metaKey || NO_KEY.has(key)) return; // a shortcut of the browser
+    if (!still() || inDialog() || altKey || ctrlKey || metaKey || NO_KEY.has(key)) return; // a shortcut of the browser
     if (key.length === 1 || key === 'Enter') event.preventDefault();
     event.stopPropagation();
     resume();
@@ -154,24 +160,35 @@ export function wireCopyButtons() {
     button.addEventListener('click', async () => {
       const code = button.parentElement?.querySelector('code');
       if (!code) return;
-      const copied = await copy(code);
-      button.textContent = copied ? 'Copied' : 'Press Ctrl+C';
-      setTimeout(() => { button.textContent = 'Copy'; }, 2_000);
+      showCopied(button, await copy(code.textContent ?? '', () => getSelection()?.selectAllChildren(code)));
     });
   }
 }
 
 /**
- * @param {Element} element
- * @returns {Promise<boolean>} whether its text is in the clipboard; else it is at least selected
+ * Says on a button, for a moment, how copying came out.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} copied
  */
-async function copy(element) {
+export function showCopied(button, copied) {
+  button.dataset.label ??= button.textContent ?? '';
+  button.textContent = copied ? 'Copied' : 'Press Ctrl+C';
+  setTimeout(() => { button.textContent = button.dataset.label ?? ''; }, 2_000);
+}
+
+/**
+ * @param {string} text
+ * @param {() => void} select   selects the same text in the page
+ * @returns {Promise<boolean>} whether the text is in the clipboard; else it is at least selected
+ */
+export async function copy(text, select) {
   try {
-    await navigator.clipboard.writeText(element.textContent ?? '');
+    await navigator.clipboard.writeText(text);
     return true;
   } catch {
     // Not allowed in this frame, or not a secure context: the older way may be.
-    getSelection()?.selectAllChildren(element);
+    select();
     return document.execCommand('copy');
   }
 }

@@ -14,7 +14,7 @@ import { Deeds } from './deeds.js';
 import { explain } from './describe.js';
 import { Feed } from './feed.js';
 import { Menu } from './menu-panel.js';
-import { byId, setText, toast } from './overlay.js';
+import { byId, inDialog, setText, toast } from './overlay.js';
 import { showBadge, showPanel } from './panel-rows.js';
 import { remember, remembered } from './store.js';
 
@@ -199,7 +199,7 @@ export class Panel {
   _wireKeys() {
     window.addEventListener('keydown', (event) => {
       if (!(event.ctrlKey && event.altKey && event.shiftKey && event.code === 'KeyA')) return;
-      if (document.documentElement.dataset.state !== 'connected') return;
+      if (document.documentElement.dataset.state !== 'connected' || inDialog()) return;
       event.preventDefault();
       event.stopPropagation();
       // noVNC lets go of all keys on this event; else the chord's would stay down on the desktop.

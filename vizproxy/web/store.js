@@ -23,3 +23,27 @@ export function remember(name, choice) {
     // Storage is blocked: the choice holds until the page is closed.
   }
 }
+
+/**
+ * @param {string} name
+ * @returns {string[]} what was kept under this name in this tab
+ */
+export function kept(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(`vizproxy.${name}`) ?? '[]');
+  } catch {
+    return []; // storage is blocked
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} things
+ */
+export function keep(name, things) {
+  try {
+    sessionStorage.setItem(`vizproxy.${name}`, JSON.stringify(things));
+  } catch {
+    // Storage is blocked: they are known until the page is loaded again.
+  }
+}

@@ -10,11 +10,13 @@
  * @property {(keyboard: boolean) => void} openApps   by the keyboard, or by mouse or finger
  * @property {() => void} openMenu                    the menu of apps to start
  * @property {() => Promise<void>} screenshot
+ * @property {() => void} openCheckup
  * @property {() => void} focusDesktop
  */
 
 import { FullScreen } from './fullscreen.js';
-import { byId } from './overlay.js';
+import { byId, inDialog } from './overlay.js';
+import { setLabel } from './rows.js';
 import { remember, remembered } from './store.js';
 
 /** @type {Mode[]} */
@@ -51,6 +53,13 @@ export class Toolbar {
       button.setAttribute('aria-checked', String(on));
       button.tabIndex = on ? 0 : -1;
     }
+  }
+
+  /** @param {string} text   what is not as good as it could be, or '' */
+  showAdvice(text) {
+    const button = byId('checkup-open');
+    setLabel(button, text ? `Check-up: ${text}` : 'Check-up');
+    button.classList.toggle('poor', text !== '');
   }
 
   /** @param {boolean} clipped part of the picture is out of sight */
@@ -104,7 +113,7 @@ export class Toolbar {
 
   _wireKeys() {
     window.addEventListener('keydown', (event) => {
-      if (!(event.ctrlKey && event.altKey && event.shiftKey && event.code === 'KeyM')) return;
+      if (!(event.ctrlKey && event.altKey && event.shiftKey && event.code === 'KeyM') || inDialog()) return;
       event.preventDefault();
       event.stopPropagation();
       // noVNC lets go of all keys on this event; else the chord's would stay down on the desktop.
@@ -164,6 +173,11 @@ export class Toolbar {
     byId('new-tab').hidden = window.top === window;
 
     this._wireFullScreen();
+
+    byId('checkup-open').addEventListener('click', () => {
+      this._setOpen(false);
+      this._actions.openCheckup();
+    });
 
     /** @type {HTMLDialogElement} */
     const help = byId('help');

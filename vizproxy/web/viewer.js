@@ -7,7 +7,9 @@
  * @typedef {import('./screen.js').Mode} Mode
  */
 
+import { Advice } from './advice.js';
 import * as api from './api.js';
+import { CheckupDialog } from './checkup-dialog.js';
 import { givenUp, initialModel, phase, reduce } from './connection.js';
 import { describe, explain } from './describe.js';
 import { Opening, withoutOpen } from './opening.js';
@@ -16,6 +18,7 @@ import { Panel } from './panel.js';
 import { Presence } from './presence.js';
 import { Resizer, wantedSize } from './resize.js';
 import { Screen } from './screen.js';
+import { StatusNews } from './status-news.js';
 import { rememberedMode, Toolbar } from './toolbar.js';
 
 const screen = new Screen(byId('screen'), byId('still'));
@@ -52,6 +55,8 @@ function show() {
   const view = describe(model, (performance.now() - statusSeen) / 1000);
   showView(view);
   panel.follow(view.phase, model.hidden);
+  advice.follow(model.status, view.phase === 'connected');
+  if (view.phase === 'denied') checkup.forget();
 }
 
 /**
@@ -217,7 +222,15 @@ const opening = new Opening(new URLSearchParams(location.search).get('open') ?? 
   failed: (error) => toast(explain(error)),
 });
 
-const panel = new Panel({ focusDesktop: () => screen.focus(), learned: (desk) => opening.learn(desk) });
+const statusNews = new StatusNews(() => api.getStatus(null), (status) => dispatch({ type: 'learned', status }));
+
+const panel = new Panel({
+  focusDesktop: () => screen.focus(),
+  learned(desk) {
+    opening.learn(desk);
+    statusNews.learn(desk);
+  },
+});
 
 const toolbar = new Toolbar({
   setMode(chosen) {
@@ -229,8 +242,28 @@ const toolbar = new Toolbar({
   openApps: (keyboard) => panel.toggle(keyboard),
   openMenu: () => panel.openMenu(),
   screenshot: saveScreenshot,
+  openCheckup,
   focusDesktop: () => screen.focus(),
 });
+
+const checkup = new CheckupDialog({
+  get: api.getCheckup,
+  left() {
+    if (model.open) screen.focus();
+    else focusAction();
+  },
+});
+
+const advice = new Advice({
+  explain: openCheckup,
+  mark: (text) => toolbar.showAdvice(text),
+  focusDesktop: () => screen.focus(),
+});
+
+function openCheckup() {
+  checkup.open();
+  if (model.open) void statusNews.ask();
+}
 
 /**
  * @param {number} seconds
@@ -249,6 +282,7 @@ async function main() {
   wireCopyButtons();
   wireResume(() => dispatch({ type: 'resume' }));
   byId('action').addEventListener('click', onAction);
+  byId('checkup-failed').addEventListener('click', openCheckup);
   new ResizeObserver(() => void fitDesktop()).observe(byId('screen'));
   window.addEventListener('online', () => dispatch({ type: 'nudge' }));
   window.addEventListener('hashchange', () => {
