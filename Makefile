@@ -11,7 +11,7 @@ ARGS ?=
 # More options for pytest
 PYTEST_ARGS ?=
 # How many of the fast tests run at once
-WORKERS ?= 3
+WORKERS ?= 4
 # `make lock UPGRADE=--upgrade` moves every pin to the newest release
 UPGRADE ?=
 UV_VERSION := 0.13.9
@@ -36,6 +36,8 @@ HUB_STAMP := $(HUB)/node_modules/.installed-$(call checksum,$(HUB)/package-lock.
 SHELL_SCRIPTS := .ci/run $(wildcard container/*.sh container/*/*.sh)
 
 export PYTHON
+# Else each start of a program under test would compile all of it anew
+unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 
 .PHONY: help

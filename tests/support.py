@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,6 +38,16 @@ def own_display() -> dict[str, str]:
     another test has just killed and whose restart it awaits.
     """
     return {"VIZPROXY_DISPLAY_NUMBER": str(next(_display_numbers))} if WORKER else {}
+
+
+def own_plan(settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The setting by which a daemon draws as on a machine without a GPU, whatever machine this is.
+
+    There is none for a daemon whose GPU the dummy driver stands in for, by ``settings``, or that was
+    told a plan.
+    """
+    told = {"VIZPROXY_DISPLAY_GPU_DRIVER", "VIZPROXY_DISPLAY_PLAN"}
+    return {} if told & settings.keys() else {"VIZPROXY_DISPLAY_PLAN": "software"}
 
 
 async def eventually(
@@ -261,7 +272,7 @@ async def running_daemon(
             "serve",
             *("--runtime-dir", str(directory / "run")),
             *arguments,
-            env={**os.environ, **own_display(), **environ},
+            env={**os.environ, **own_display(), **own_plan(environ), **environ},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

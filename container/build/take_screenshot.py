@@ -6,6 +6,7 @@ A real desktop, by itself and in a real JupyterLab, seen through headless Chromi
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,7 @@ PICTURES: Final = ROOT / ".github"
 DESKTOP: Final = PICTURES / "desktop.png"
 LAUNCHER: Final = PICTURES / "launcher.png"
 TAB: Final = PICTURES / "tab.png"
+CHECKUP: Final = PICTURES / "checkup.png"
 PROGRAMS: Final = (
     ("volume", sys.executable, "-m", "tests.vtk_volume"),
     ("gears", "glxgears", "-geometry", "300x300+560+60"),
@@ -43,10 +45,12 @@ def vizproxy(directory: str, command: str, *arguments: str) -> list[str]:
     return [*program, "--runtime-dir", directory, *arguments]
 
 
-async def started(directory: str) -> tuple[asyncio.subprocess.Process, str]:
+async def started(directory: str, **settings: str) -> tuple[asyncio.subprocess.Process, str]:
     """Start a desktop; return its process and its link, which it prints when it is ready."""
     command = vizproxy(directory, "serve", "--http", "127.0.0.1:0")
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, env={**os.environ, **settings}
+    )
     if process.stdout is None:
         raise RuntimeError("the daemon has no standard output")
     async for line in process.stdout:
@@ -110,6 +114,7 @@ async def main() -> None:
         )
         await photograph_lab(browser)
         await photograph_desktop(browser)
+        await photograph_checkup(browser)
         await browser.close()
 
 
@@ -132,6 +137,27 @@ async def photograph_desktop(browser: Browser) -> None:
             for process in (*programs, daemon):
                 process.terminate()
                 await process.wait()
+
+
+async def photograph_checkup(browser: Browser) -> None:
+    """Start a desktop that lacks VirtualGL on what it takes for a GPU, and ask it why."""
+    with tempfile.TemporaryDirectory() as directory:
+        daemon, link = await started(
+            directory,
+            VIZPROXY_DISPLAY_GPU_DRIVER="dummy",
+            VIZPROXY_DISPLAY_VIRTUALGL_DIR="/opt/VirtualGL-3.0",
+        )
+        try:
+            page = await browser.new_page(viewport={"width": 1000, "height": 700})
+            await page.goto(link)
+            await page.wait_for_selector("html[data-state=connected]", state="attached")
+            await page.click("#advice-why")
+            await page.wait_for_selector("#checkup-rows .finding")
+            await page.screenshot(path=CHECKUP)
+            await page.close()
+        finally:
+            daemon.terminate()
+            await daemon.wait()
 
 
 if __name__ == "__main__":

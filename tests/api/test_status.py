@@ -42,11 +42,12 @@ async def test_the_shape_of_the_status(shared):
     status = await shared.status()
     assert set(status) == {
         *("version", "revision", "state", "summary", "picture", "plan", "display", "viewers"),
-        *("apps", "framebuffer", "warnings", "last_activity"),
+        *("gpu", "apps", "framebuffer", "warnings", "last_activity"),
         *("components", "environment", "runtime_dir", "listening", "log_lines_lost"),
     }
     assert (status["state"], status["summary"]) == ("ready", "the desktop is ready")
     assert status["plan"]["name"] == "software"
+    assert status["gpu"] is None
     counts = {"count": 0, "admitted": 0, "over_uses": 0}
     assert status["apps"] == {**counts, "over_use": [], "refused": {}}
     assert status["warnings"] == []

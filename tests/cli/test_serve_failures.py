@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.cli.running import VIZPROXY, Ended, environment, run, run_all, settings, tree
-from tests.support import running_daemon
+from tests.support import own_plan, running_daemon
 from vizproxy.display.files import X11_SOCKETS
 
 USAGE, UNAVAILABLE, CANNOT_CREATE, BUSY = 2, 69, 73, 75
@@ -324,7 +324,7 @@ def test_an_output_that_cannot_be_written_does_not_end_the_desktop(tmp_path: Pat
     with Path("/dev/full").open("w") as full:
         process = subprocess.Popen(
             (*VIZPROXY, "serve", "--runtime-dir", str(tmp_path / "run")),
-            env=environment(),
+            env=environment(**own_plan()),
             stdin=subprocess.DEVNULL,
             stdout=full,
             stderr=subprocess.PIPE,

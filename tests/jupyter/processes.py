@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support import children_of, eventually, gone
+from tests.support import children_of, eventually, gone, own_plan
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -50,6 +50,7 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(home / ".local" / "share" / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(directory / "jupyter-runtime"),
         _MARK: str(directory),
+        **own_plan(more),
         **more,
     }
 
