@@ -240,5 +240,9 @@ class RunningDesktop:
         up = {component.name for component in self.components if component.state in UP}
         three_d = self._address_3d.name if self._address_3d and "xorg3d" in up else None
         return Displays(
-            self._plan.now.name, self._address.name, three_d, str(self._layout.xauthority)
+            self._plan.now.name,
+            self._address.name,
+            three_d,
+            str(self._layout.xauthority),
+            self._plan.facts.egl_display,
         )

@@ -10,6 +10,7 @@ from typing import Final
 
 from vizproxy.config import SETTINGS, LoadedConfig
 from vizproxy.errors import FileSystemError
+from vizproxy.virtualgl import display_here
 
 SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
 """Names the daemon's socket."""
@@ -53,6 +54,8 @@ def on_this_side(environment: Mapping[str, str], socket: Path) -> dict[str, str]
         FileSystemError: the cookie cannot be read from here.
     """
     env = dict(environment)
+    if (display := env.get("VGL_DISPLAY")) is not None:
+        env["VGL_DISPLAY"] = display_here(display)
     if (told := env.get("XAUTHORITY")) is not None:
         for path in (Path(told), socket.absolute().parent / Path(told).name):
             if os.access(path, os.R_OK):

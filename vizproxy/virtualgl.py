@@ -40,6 +40,9 @@ DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Settings that are right for a local 2D X server, where the user has not chosen otherwise."""
 
+EGL_DISPLAY: Final = "egl0"
+"""The first GPU, as EGL counts them. A GPU's device node (``/dev/dri/card1``) names that one."""
+
 _AS_VGLRUN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "VGL_ISACTIVE": "1",
@@ -116,6 +119,15 @@ def find(
         if libraries := _libraries_in(root / prefix):
             return VirtualGL(None, libraries)
     return None
+
+
+def display_here(display: str) -> str:
+    """What to draw on here, as told by a daemon that may be in another container.
+
+    A GPU's device node may be missing in this one, although the GPU is not: then it is the first.
+    """
+    usable = not display.startswith("/") or os.access(display, os.R_OK | os.W_OK)
+    return display if usable else EGL_DISPLAY
 
 
 def get(configured: Path | None, environ: Mapping[str, str]) -> VirtualGL:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests import machines
 from tests.cli.running import VIZPROXY, environment, run, run_all
 from tests.support import ROOT, Daemon
 from vizproxy.facts import recording
+from vizproxy.facts.model import KernelGpu, known
 from vizproxy.facts.recording import Origin
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -104,6 +106,31 @@ def test_failures_say_why(tmp_path: Path) -> None:
         ended.sentence()
     assert both.code == 2
     assert "not allowed with" in both.err
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_output_that_is_not_utf8(tmp_path: Path, encoding: str) -> None:
+    """As with LANG=de_DE.ISO-8859-1. What there are no characters for, is written otherwise."""
+    odd = recording.read(machines.path_of("driver-mismatch"))
+    gpu = KernelGpu("0000:3b:00.0", "Tesla T4 ü→", 0)
+    files = replace(odd.facts.files, kernel_gpus=known((gpu,)))
+    file = tmp_path / "machine.json"
+    recording.write(file, replace(odd, facts=replace(odd.facts, files=files)))
+    shown, told, xorg = run_all(
+        [
+            ("doctor", "--replay", file),
+            ("doctor", "--json", "--replay", file),
+            ("config", "xorg", "--replay", file),
+        ],
+        environ={"PYTHONIOENCODING": encoding},
+        encoding=encoding,
+    )
+    assert [(ended.code, ended.err) for ended in (shown, told, xorg)] == [(2, ""), (2, ""), (0, "")]
+    mark = {"latin-1": "ü", "ascii": r"\xfc"}[encoding]
+    assert rf"  x GPU             Tesla T4 {mark}\u2192 cannot be used" in shown.out
+    assert "\n                    > restart the Pod" in shown.out
+    findings = json.loads(told.out)["findings"]
+    assert findings[0]["what"].startswith("Tesla T4 ü→ cannot be used")
 
 
 # --------------------------------------------------------------------------------- in a terminal

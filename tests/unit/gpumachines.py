@@ -22,7 +22,7 @@ from vizproxy.facts.model import (
 VERSION = "550.127.05"
 MODULES = (
     Library("/usr/lib/xorg/modules/drivers/nvidia_drv.so", VERSION),
-    Library(f"/usr/lib/xorg/modules/extensions/libglxserver_nvidia.so.{VERSION}", VERSION),
+    Library("/usr/lib/xorg/modules/extensions/libglxserver_nvidia.so", VERSION),
 )
 LIBRARIES = (
     Library(f"/usr/lib/x86_64-linux-gnu/libEGL_nvidia.so.{VERSION}", VERSION),

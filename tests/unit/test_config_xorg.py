@@ -37,6 +37,13 @@ def test_a_variable_holds_them_between_commas() -> None:
     assert config(env={"VIZPROXY_XORG_SERVER_FLAGS": ""}).config.xorg.server_flags == ()
 
 
+@pytest.mark.parametrize("name", ["Monitor-DFP-0", "Monitor-DP-1.2", "Option: a/b+c"])
+def test_names_hold_what_names_of_outputs_do(name: str, toml: Path) -> None:
+    assert device(f"[xorg.device]\n'{name}' = 'virtual'\n", toml) == (XorgOption(name, "virtual"),)
+    env = {"VIZPROXY_XORG_DEVICE": f"{name}=virtual"}
+    assert config(env=env).config.xorg.device == (XorgOption(name, "virtual"),)
+
+
 def test_the_x_server_compares_names_loosely() -> None:
     assert XorgOption("Hard_dpms", "x").key == XorgOption("HardDPMS", "y").key
 
@@ -55,6 +62,7 @@ def test_a_table_that_is_not_set_is_empty(toml: Path) -> None:
         ),
         ("device = {A1 = ['x']}", "got a list"),
         ("device = {'a\"b' = 'x'}", "is no name of an option"),
+        ("device = {Monitor- = 'x'}", "is no name of an option"),
         ("device = {'1a' = 'x'}", "is no name of an option"),
         ("device = {'' = 'x'}", "'' is empty"),
         ("device = {A1 = ''}", "'' is empty"),

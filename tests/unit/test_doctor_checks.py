@@ -1,4 +1,4 @@
-"""Corners of the checks of GPU and driver that no recorded machine has."""
+"""Corners of the checks of licence, profile, and what is handed in, that no recorded machine has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from tests.unit.doctoring import (
 from vizproxy.doctor.examine import examine
 from vizproxy.doctor.model import Finding, Level
 from vizproxy.facts.model import (
-    Library,
     Licence,
     Machine,
     Node,
@@ -32,70 +31,7 @@ from vizproxy.facts.model import (
 GREEN, YELLOW, RED = Level
 
 
-def without_gpu_facts(name: str = "no-gpu") -> set[str]:
-    """The ids of the checks that have something to say on a machine."""
-    return {found.check for found in examine(case(name)).findings}
-
-
-# ------------------------------------------------------------------------------- GPU and driver
-
-
-def test_without_a_gpu_what_belongs_to_one_is_left_out() -> None:
-    assert not without_gpu_facts() & {
-        *("driver", "capabilities", "nodes", "x-modules", "licence", "profile")
-    }
-
-
-def test_a_gpu_that_is_not_given_names_the_signs_of_it() -> None:
-    found = finding("gpu", "gpu-not-given")
-    assert found.level is YELLOW
-    assert "NVIDIA_VISIBLE_DEVICES=all" in found.what
-    assert "runtimeClassName: nvidia" in found.remedy
-    assert "--gpus all" in found.remedy
-
-
-def test_a_driver_that_shows_no_gpu() -> None:
-    seen = machine("bare-t4")
-    nvml = replace(seen.nvml, gpus=known(()))
-    files = replace(seen.files, nvidia_nodes=known(()), kernel_gpus=known(()))
-    found = finding("gpu", replace(seen, nvml=nvml, files=files))
-    assert (found.level, found.what) == (YELLOW, "the driver is here, but shows no GPU")
-
-
-def test_a_gpu_of_another_maker_is_named() -> None:
-    found = finding("gpu", "amd-gpu")
-    assert found.level is GREEN
-    assert "/dev/dri/card0" in found.what
-
-
-def test_the_dummy_driver_is_no_gpu() -> None:
-    found = finding("gpu", "no-gpu", display__gpu_driver="dummy")
-    assert (found.level, found.what) == (
-        GREEN,
-        "the dummy driver stands in for one, as configured",
-    )
-    # and the plans for one need VirtualGL all the same
-    assert levels("virtualgl", "no-gpu", display__gpu_driver="dummy") == {YELLOW}
-
-
-def test_gpus_beside_the_one_that_is_used() -> None:
-    seen = machine("bare-t4")
-    (gpu,) = seen.nvml.gpus.get(())
-    two = replace(seen, nvml=replace(seen.nvml, gpus=known((gpu, gpu))))
-    assert finding("gpu", two).what.endswith("; 2 GPUs are here, and this one is used")
-    assert "; 1 more of this machine is not given" in finding("gpu", "two-gpus-one-visible").what
-
-
-def test_libraries_that_do_not_tell_their_version_are_no_mismatch() -> None:
-    libraries = (Library("/usr/lib/libGLX_nvidia.so.0", ""),)
-    seen = with_files("bare-t4", gl_libraries=known(libraries))
-    assert levels("driver", seen) == {GREEN}
-
-
-def test_nvml_of_another_version_than_the_kernels_module() -> None:
-    seen = machine("bare-t4")
-    other = replace(seen, nvml=replace(seen.nvml, driver=known("1.2.3")))
-    assert "the libraries are 1.2.3" in finding("driver", other).what
+# ----------------------------------------------------------------------------- licence, profile
 
 
 def test_a_licence_that_cannot_be_told() -> None:
@@ -106,16 +42,39 @@ def test_a_licence_that_cannot_be_told() -> None:
 
 
 def test_a_licence_is_asked_for_on_a_vgpu_alone() -> None:
-    unlicensed = known(Licence("vWS", licensed=False))
-    bare = with_gpu(licence=unlicensed, virtualization=known(Virtualization.PASSTHROUGH))
+    none = unknown("this is no vGPU, so it needs none")
+    bare = with_gpu(licence=none, virtualization=known(Virtualization.PASSTHROUGH))
     assert findings("licence", bare) == ()
 
 
+def test_a_vgpu_that_only_its_name_tells_of() -> None:
+    mode = unknown("the driver is too old to tell")
+    unlicensed = with_gpu("a40-8q-unlicensed", virtualization=mode)
+    assert levels("licence", unlicensed) == {RED}
+    assert ", a vGPU, " in finding("gpu", unlicensed).what
+    assert levels("licence", with_gpu(virtualization=mode, licence=mode)) == {YELLOW}
+
+
+def test_a_licence_that_is_known_is_told() -> None:
+    mode, name = unknown("the driver does not tell"), known("NVIDIA Something")
+    unlicensed = known(Licence("vWS", licensed=False))
+    assert levels("licence", with_gpu(name=name, virtualization=mode, licence=unlicensed)) == {RED}
+
+
 def test_a_desktop_on_a_vgpu_may_be_cut() -> None:
-    found = finding("profile", "t4-1b", display__plan="direct")
-    assert found.level is YELLOW
-    assert "can grow to " in found.why
-    assert levels("profile", "t4-1b") == {GREEN}  # on another plan the desktop is not on it
+    direct = {"display__plan": "direct"}
+    for wish in ({"display__max_size": "7000x4000"}, {"display__size": "7680x4320"}):
+        found = finding("profile", "t4-1b", **direct, **wish)
+        assert found.level is YELLOW
+        assert "cannot be as large as configured" in found.why
+        assert levels("profile", "t4-1b", **wish) == {GREEN}  # by another plan it is not on it
+    # Nobody wished for the largest size there is.
+    found = finding("profile", "t4-1b", **direct)
+    assert found.level is GREEN
+    assert found.why.startswith(
+        "the desktop is on the GPU: it starts with 1600x900 and can grow to "
+    )
+    assert finding("profile", "t4-1b", **direct, display__max_size="1920x1080").why == ""
 
 
 def test_a_vgpu_whose_name_is_not_understood() -> None:
@@ -247,4 +206,13 @@ def test_a_template_that_lets_the_screen_sleep() -> None:
 
 def test_the_limiter_of_b_profiles() -> None:
     assert "45 frames/s" in finding("frame-rate", "t4-1b").what
-    assert "60 frames/s" in finding("frame-rate", GOOD).what
+    assert "60 frames/s; no" in finding("frame-rate", GOOD).what
+    assert finding("frame-rate", "a40-8c").what == "no screen is put to sleep"  # it draws nothing
+
+
+def test_without_a_licence_the_limiter_has_less_to_allow() -> None:
+    found = finding("frame-rate", "a40-8q-unlicensed")
+    assert (found.level, found.what) == (
+        GREEN,
+        "the vGPU's limiter allows 60 frames/s, once it is licensed; no screen sleeps",
+    )

@@ -75,6 +75,16 @@ async def test_a_report_is_kept_for_a_while() -> None:
     assert bench.looks == 2
 
 
+def test_a_report_is_not_kept_for_longer_than_it_takes_to_mend_something() -> None:
+    assert KEPT_SECONDS <= 2
+
+
+async def test_the_desktop_is_known_to_run_here() -> None:
+    bench = Bench(name="cannot-start")
+    report = await bench.checkup.report()
+    assert {f.level for f in report.of("programs")} == {Level.RED}
+
+
 async def test_many_who_ask_at_once_get_one_look() -> None:
     bench = Bench()
     reports = await asyncio.gather(*(bench.checkup.report() for _ in range(20)))
@@ -93,9 +103,10 @@ async def test_the_plan_is_the_one_in_force() -> None:
 
 async def test_a_machine_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup, "PATIENCE_SECONDS", 0.05)
-    released = threading.Event()
+    looking, released = threading.Event(), threading.Event()
 
     def hang() -> Machine:
+        looking.set()
         released.wait(10)
         return machine("no-gpu")
 
@@ -104,6 +115,7 @@ async def test_a_machine_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPa
         for _ in range(2):  # and the second one does not even begin to look
             with pytest.raises(NotReadyError, match="it has not answered in time"):
                 await bench.checkup.report()
+        assert await asyncio.to_thread(looking.wait, 10)
         assert bench.looks == 1
     finally:
         released.set()

@@ -18,8 +18,10 @@ from tests.unit.doctoring import (
     with_files,
     with_system,
 )
+from tests.unit.doctoring import settings as configured
 from tests.unit.test_recording import of
-from vizproxy.doctor.case import PlanInForce
+from vizproxy import resources
+from vizproxy.doctor.case import Case, PlanInForce, make_case
 from vizproxy.doctor.examine import examine
 from vizproxy.doctor.model import Level
 from vizproxy.facts.model import (
@@ -93,7 +95,7 @@ def test_displays_that_cannot_be_asked_are_no_trouble() -> None:
 )
 def test_the_x_socket_directory(mode: str, level: Level, *, writable: bool) -> None:
     place = Place("/tmp/.X11-unix", mode, 0, writable)
-    assert levels("x-sockets", with_system(x_sockets=known(place))) == {level}
+    assert levels("x-sockets", with_system("no-gpu", x_sockets=known(place))) == {level}
 
 
 def test_before_the_first_desktop_there_need_be_no_x_socket_directory() -> None:
@@ -120,7 +122,7 @@ def test_a_cookie_that_is_not_here() -> None:
     ],
 )
 def test_the_runtime_directory(place: Place, level: Level) -> None:
-    assert levels("disk", with_system(runtime_dir=known(place))) == {level}
+    assert levels("disk", with_system("no-gpu", runtime_dir=known(place))) == {level}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,81 @@ def test_without_a_jupyter_server_nothing_is_missing() -> None:
     assert levels("jupyter", with_system(jupyter=known(jupyter))) == {GREEN}
 
 
+# ----------------------------------------------------- a desktop that runs in another container
+
+SIDECAR = "beside-a-sidecar"
+WELL = ("programs", "x-sockets", "disk", "plan", "x-modules", "capabilities", "nodes")
+
+
+def known_here(of: Machine, **flags: str) -> Case:
+    """The case of a machine on which the desktop that answers is known to run."""
+    return make_case(of, configured(**flags), resources.xorg_configs(), here=True)
+
+
+def test_what_only_a_desktop_needs_may_be_missing_beside_one() -> None:
+    found = finding("programs", SIDECAR)
+    assert found.what == (
+        "/usr/lib/xorg/Xorg, openbox and x11vnc are not here, and need not be: the desktop runs "
+        "elsewhere"
+    )
+    assert finding("plan", SIDECAR).what == "virtualgl: the desktop runs by it"
+
+
+@pytest.mark.parametrize("state", ["ready", "degraded", "failed", "starting"])
+def test_what_is_wrong_with_a_desktop_elsewhere_is_wrong_there(state: str) -> None:
+    place = known(Place("/tmp/.X11-unix", "0755", 1000, writable=False))
+    own = known(Place("/run/vizproxy", "0755", 1000, writable=False))
+    seen = with_system(SIDECAR, x_sockets=place, runtime_dir=own)
+    found = examine(case(with_desktop(seen, state=state), display__plan="direct")).findings
+    assert {f.level for f in found if f.check in WELL} == {GREEN}
+
+
+def test_a_desktop_that_is_known_to_run_here_needs_all_of_it() -> None:
+    found = examine(known_here(machine(SIDECAR))).findings
+    assert {f.check for f in found if f.level is RED} == {"programs"}
+    assert {"x-modules", "capabilities"} <= {f.check for f in found if f.level is YELLOW}
+
+
+def test_a_desktop_elsewhere_that_tells_of_its_plan() -> None:
+    told = PlanInForce("egl", "a GPU is there", "it lacks some: odd; try this")
+    given = replace(case(SIDECAR, display__plan="direct"), in_force=told)
+    report = examine(given)
+    assert (report.plan, report.plan_warning) == ("egl", told.warning)
+    assert [(f.level, f.remedy) for f in report.of("plan")] == [(YELLOW, "try this")]
+
+
+def test_a_desktop_that_is_ready_has_what_it_needs() -> None:
+    """Its programs may all be here, too, as with one image for both containers."""
+    place = known(Place("/tmp/.X11-unix", "0755", 5, writable=False))
+    seen = with_system(with_files(x_drivers=known(())), x_sockets=place)
+    for check in ("programs", "x-sockets"):
+        assert levels(check, seen) == {GREEN}
+        assert levels(check, with_desktop(seen, state="failed")) == {RED}
+
+
+def test_the_runtime_directory_may_be_that_of_the_desktops_user() -> None:
+    seen = with_system(SIDECAR, runtime_dir=known(Place("/run/x", "0777", 7, writable=True)))
+    assert levels("disk", seen) == {RED}
+    desktop = seen.desktop.value
+    assert desktop is not None
+    cookie = replace(desktop.cookie.get(Place("", "0600", 7, True)), uid=7)
+    assert levels("disk", with_desktop(seen, cookie=known(cookie))) == {GREEN}
+
+
+def test_a_desktop_elsewhere_may_have_other_templates() -> None:
+    asleep = replace(case(SIDECAR), configurations={"desktop": ""}, unreadable="no template")
+    report = examine(asleep)
+    assert [f.level for f in (*report.of("frame-rate"), *report.of("plan"))] == [GREEN, GREEN]
+
+
 # ------------------------------------------------------------------------------ desktop, plan
+
+
+def test_a_desktop_that_starts_is_not_broken() -> None:
+    found = finding("desktop", with_desktop(state="starting"))
+    assert (
+        found.why == "it takes a few seconds until it can be seen and programs can be started on it"
+    )
 
 
 @pytest.mark.parametrize(

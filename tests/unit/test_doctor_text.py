@@ -67,6 +67,23 @@ def test_nothing_at_all() -> None:
     assert shown()[-1] == "  ✔ Everything is fine."
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", None, "no such encoding"])
+def test_an_encoding_without_the_marks_gets_others(encoding: str | None) -> None:
+    told = Report("a box", "egl", "", "", (GREEN, YELLOW, RED))
+    lines = describe(told, width=80, colour=False, encoding=encoding)
+    assert "\n".join(lines).isascii()
+    assert lines == [
+        line.replace("✔", "+").replace("✘", "x").replace("→", ">")
+        for line in shown(GREEN, YELLOW, RED)
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-16", "gb18030"])
+def test_an_encoding_with_the_marks_keeps_them(encoding: str) -> None:
+    told = Report("a box", "egl", "", "", (RED,))
+    assert describe(told, width=80, colour=False, encoding=encoding) == shown(RED)
+
+
 @pytest.mark.parametrize("name", machines.NAMES)
 @pytest.mark.parametrize("width", [1, NARROWEST, 60, 80, 1000])
 def test_lines_fit_the_terminal(name: str, width: int) -> None:

@@ -95,6 +95,23 @@ def test_what_shows_pictures_and_draws_none_is_no_gpu(nodes: tuple[Any, ...]) ->
     assert (named.gpu is not None) == (nodes[0].driver.value == "ast")
 
 
+@pytest.mark.parametrize(
+    "kernel", ["virtio_gpu", "virtio-pci", "vmwgfx", "qxl", "simple-framebuffer"]
+)
+def test_a_hypervisors_screen_is_a_gpu_only_if_a_driver_is_named(kernel: str) -> None:
+    of = machine(dri_nodes=(dri("card0", kernel), dri("renderD128", kernel)))
+    assert facts(of) == Facts()
+    assert facts(of, gpu_driver=GpuDriver.NVIDIA).gpu is None
+    assert facts(of, gpu_driver=GpuDriver.MODESETTING).gpu is not None
+
+
+def test_egl_draws_on_the_gpus_own_card_node() -> None:
+    of = machine(dri_nodes=(dri("card0", "ast", "0000:03:00.0"), dri("card1"), RENDER))
+    assert facts(of).egl_display == "/dev/dri/card1"
+    closed = dri("card1", usable=False, mode="0660")
+    assert facts(machine(dri_nodes=(closed, RENDER))).egl_display == "egl0"
+
+
 def test_nodes_that_have_no_place_belong_together_in_their_order() -> None:
     nodes = tuple(
         replace(dri(name, "panfrost"), address=unknown("it is not on the PCI bus"))

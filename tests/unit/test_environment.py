@@ -37,6 +37,13 @@ def test_of_an_app(desktop: Plan, app: Plan, environment: AppEnvironment) -> Non
     assert for_app(app, displays(desktop)) == environment
 
 
+def test_egl_is_that_of_the_gpu_which_was_chosen() -> None:
+    second = replace(displays(Plan.VIRTUALGL), egl="/dev/dri/card1")
+    assert for_app(Plan.EGL, second).virtualgl_display == "/dev/dri/card1"
+    assert for_app(Plan.VIRTUALGL, second).virtualgl_display == ":8"
+    assert for_shell(replace(second, plan=Plan.EGL))["VGL_DISPLAY"] == "/dev/dri/card1"
+
+
 def test_without_a_3d_server_there_is_none() -> None:
     lost = replace(displays(Plan.VIRTUALGL), three_d=None)
     with pytest.raises(NotReadyError, match="the 3D X server is not running"):

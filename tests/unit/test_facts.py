@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests import machines
-from tests.unit.gpumachines import LIBRARIES, MODULES, VERSION, gpu, machine, node, nvidia
+from tests.unit.gpumachines import LIBRARIES, MODULES, VERSION, dri, gpu, machine, node, nvidia
 from vizproxy.config import Config, Display, GpuDriver, Programs, Runtime
 from vizproxy.display.facts import for_plan
 from vizproxy.display.plan import Facts
 from vizproxy.facts.model import (
+    DriNode,
     Framebuffer,
     KernelGpu,
     Library,
@@ -25,6 +26,8 @@ from vizproxy.facts.model import (
     unknown,
 )
 
+CARD = "/dev/dri/card1"
+DUMMY = GpuDriver.DUMMY
 CONTAINER = {"container": True, "driver_capabilities": "all"}
 
 
@@ -82,6 +85,13 @@ def test_without_nvml_the_kernel_tells_and_nodes_say_which_is_here() -> None:
         "PCI:175@0:0:0",
         "NVIDIA A40",
     )
+
+
+def test_without_nvml_a_gpus_name_tells_that_it_does_not_draw() -> None:
+    kernel = (KernelGpu("0000:3b:00.0", "NVIDIA A40-8C", 0),)
+    of = machine(kernel_gpus=kernel, nvidia_nodes=(node("nvidia0"), node("nvidiactl")))
+    why = "NVIDIA A40-8C is a vGPU of a C profile, which is for computing"
+    assert whats(facts(of)) == ([why], [why])
 
 
 def test_a_node_alone_is_a_gpu_whose_place_is_not_known() -> None:
@@ -175,6 +185,8 @@ def test_some_slices_draw() -> None:
     assert facts(nvidia(gpu(mig=True, mig_devices=(part,)))).gpu is not None
 
 
+CDI = {"container": True, "driver_capabilities": "compute,utility"}
+UNLINKED = replace(MODULES[1], path=f"{MODULES[1].path}.{VERSION}")
 OPERATOR = (
     "the container was given no Xorg modules of NVIDIA's driver (nvidia_drv.so and "
     "libglxserver_nvidia.so)"
@@ -194,7 +206,59 @@ WITHOUT = (
             [],
         ),
         (nvidia(x_modules=(), system=CONTAINER), [OPERATOR], []),
-        (nvidia(x_modules=(), system={"container": True}), [OPERATOR], []),
+        (
+            nvidia(x_modules=(), system={"container": True}),
+            [
+                (
+                    f"{OPERATOR}: NVIDIA_DRIVER_CAPABILITIES is not set and asks for none, or the "
+                    "node's driver has none"
+                )
+            ],
+            [],
+        ),
+        (
+            nvidia(x_modules=(), nodes=("nvidia0", "nvidiactl"), system=CDI),
+            [
+                (
+                    f"{OPERATOR}: NVIDIA_DRIVER_CAPABILITIES is 'compute,utility' and asks for none, "
+                    "or the node's driver has none"
+                ),
+                "/dev/nvidia-modeset is not there, which Xorg's driver opens",
+            ],
+            [],
+        ),
+        (
+            nvidia(x_modules=(MODULES[0], UNLINKED)),
+            [
+                (
+                    f"{UNLINKED.path} is there without a link libglxserver_nvidia.so, which is the "
+                    "name that Xorg loads it by"
+                )
+            ],
+            [],
+        ),
+        (
+            nvidia(x_modules=(MODULES[0], replace(UNLINKED, version="525.1"))),
+            ["Xorg's part of NVIDIA's driver (libglxserver_nvidia.so) is not there"],
+            [],
+        ),
+        (
+            nvidia(gl_libraries=(LIBRARIES[1], replace(LIBRARIES[0], version="525.1"))),
+            [],
+            ["libEGL_nvidia is of version 525.1, but the kernel's part of version 550.127.05"],
+        ),
+        (
+            nvidia(gl_libraries=(LIBRARIES[0], replace(LIBRARIES[1], version="525.1"))),
+            ["libGLX_nvidia is of version 525.1, but the kernel's part of version 550.127.05"],
+            [],
+        ),
+        (
+            nvidia(
+                gl_libraries=(*LIBRARIES, *(replace(old, version="525.1") for old in LIBRARIES))
+            ),
+            [],
+            [],
+        ),
         (
             nvidia(
                 x_modules=(),
@@ -242,6 +306,89 @@ def test_what_a_gpu_lacks(of: Machine, x: list[str], egl: list[str]) -> None:
     found = facts(of)
     assert found.gpu is not None
     assert whats(found) == (x, egl)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "remedy"),
+    [
+        ("all", "`nvidia-modprobe -m` by root on the node, and starting the container anew"),
+        ("compute,graphics", "NVIDIA_DRIVER_CAPABILITIES=all in the container"),
+        (
+            "compute,utility",
+            (
+                "NVIDIA_DRIVER_CAPABILITIES=all in the container, or `nvidia-modprobe -m` by root "
+                "on the node, and starting the container anew"
+            ),
+        ),
+    ],
+)
+def test_how_the_node_for_modes_comes_into_a_container(capabilities: str, remedy: str) -> None:
+    system = {"container": True, "driver_capabilities": capabilities}
+    (lack,) = facts(nvidia(nodes=("nvidia0", "nvidiactl"), system=system)).x_lacks
+    assert lack.remedy == remedy
+
+
+def test_a_closed_node_is_told_of_besides_what_the_capabilities_leave_out() -> None:
+    closed = node("nvidia-modeset", usable=False, mode="0660")
+    of = nvidia(x_modules=(), gl_libraries=(), nodes=("nvidia0", "nvidiactl", closed), system=CDI)
+    assert whats(facts(of))[0][1:] == [
+        "/dev/nvidia-modeset may not be opened (mode 0660, owner 0:0)"
+    ]
+
+
+def test_where_the_kernel_does_not_tell_its_version_nvml_does() -> None:
+    old = tuple(replace(module, version="535.1") for module in MODULES)
+    of = nvidia(x_modules=old)
+    untold = replace(of, files=replace(of.files, kernel_driver=unknown("/proc is masked")))
+    assert whats(facts(untold)) == whats(facts(of)) != ([], [])
+
+
+def test_modules_of_another_version_beside_fitting_ones_are_no_lack() -> None:
+    stray = Library("/usr/lib/nvidia/current/nvidia_drv.so", "525.147.05")
+    recorded = machines.load("bare-t4")
+    modules = recorded.files.x_modules.get(())
+    found = facts(
+        replace(recorded, files=replace(recorded.files, x_modules=known((*modules, stray))))
+    )
+    assert found == facts(recorded)
+
+
+def test_what_is_told_of_a_gpu_is_printable() -> None:
+    odd = facts(nvidia(gpu("A\x1b[31m", uuid="GPU-\x07"))).gpu
+    assert odd is not None
+    assert (odd.name, odd.uuid) == ("A\ufffd[31m", "GPU-\ufffd")
+    useless = facts(nvidia(gpu("A\x1b[31m", mig=True)))
+    assert useless.signs == ("A\ufffd[31m, /dev/nvidia0",)
+    assert whats(useless)[0] == ["A\ufffd[31m is in MIG mode, whose slices compute and do not draw"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "display"),
+    [
+        ((), "egl0"),
+        ((dri("card0", "nvidia", "0000:5e:00.0"), dri("card1", "nvidia", "0000:3b:00.0")), CARD),
+        ((dri("card1", "nvidia", "0000:3b:00.0", usable=False, mode="0660"),), "egl0"),
+        ((dri("renderD128", "nvidia", "0000:3b:00.0"),), "egl0"),
+        ((dri("card0", "ast", "0000:03:00.0"),), "egl0"),
+    ],
+)
+def test_virtualgl_is_told_which_gpu_it_is_for_egl(
+    nodes: tuple[DriNode, ...], display: str
+) -> None:
+    by_nvml = facts(nvidia(dri_nodes=nodes))
+    kernel = (KernelGpu("0000:3b:00.0", "NVIDIA A40", 0),)
+    by_kernel = facts(
+        machine(
+            dri_nodes=nodes, kernel_gpus=kernel, nvidia_nodes=(node("nvidia0"), node("nvidiactl"))
+        )
+    )
+    assert by_nvml.egl_display == by_kernel.egl_display == display
+
+
+def test_without_a_gpu_or_in_its_place_egl_has_the_first() -> None:
+    assert facts(machine()).egl_display == "egl0"
+    dummy = facts(nvidia(dri_nodes=(dri("card1", "nvidia", "0000:3b:00.0"),)), gpu_driver=DUMMY)
+    assert dummy.egl_display == "egl0"
 
 
 def test_a_driver_that_is_named_is_taken_without_looking() -> None:
@@ -298,6 +445,21 @@ UBUNTU = "/usr/lib/x86_64-linux-gnu/nvidia/xorg"
             ),
             (),
         ),
+        (
+            (MODULES[0], *modules(f"{UBUNTU}/libglxserver_nvidia.so")),
+            ("/usr/lib/xorg/modules", UBUNTU, "/usr/lib64/xorg/modules"),
+        ),
+        (
+            (
+                *modules(
+                    "/usr/lib/xorg/modules/extensions/libglxserver_nvidia.so", version="535.1"
+                ),
+                *modules(f"{UBUNTU}/libglxserver_nvidia.so"),
+                MODULES[0],
+            ),
+            (UBUNTU, "/usr/lib/xorg/modules", "/usr/lib64/xorg/modules"),
+        ),
+        ((*MODULES, *modules(f"{UBUNTU}/nvidia_drv.so", version="535.1")), ()),
         (
             (
                 *modules("/usr/lib/xorg/modules/drivers/nvidia_drv.so", version="535.1"),

@@ -308,15 +308,6 @@ async def test_the_event_loop_goes_on_while_a_driver_hangs() -> None:
     assert (await asking).gpus.value
 
 
-def test_without_a_thread_to_ask_it() -> None:
-    class Exhausted(DriverCalls):
-        def wait(self, work: Any) -> Any:
-            raise RuntimeError("can't start new thread")
-
-    reading = nvml.read_within(Exhausted(), FakeNvml(Card()))
-    assert reading.gpus == unknown("no thread can be started to ask NVML")
-
-
 # ----------------------------------------------------------------------------- lost GPUs, Xids
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,11 @@ def test_auto_always_finds_a_plan_and_warns_of_every_degradation(
     assert chosen.name in possible(facts, failed)
     assert chosen.reason
     gpu = facts.drawing
-    if gpu is None and not facts.x_lacks and not facts.egl_lacks:
+    if gpu is None and not facts.x_lacks and not facts.egl_lacks and not facts.named:
         assert (chosen.name, chosen.warning) == (Plan.SOFTWARE, "")
         return
-    best = Plan.EGL if gpu is OTHER else Plan.VIRTUALGL
+    meant = facts.gpu_driver is GpuDriver.NVIDIA and facts.x_lacks
+    best = Plan.EGL if gpu is OTHER and not meant else Plan.VIRTUALGL
     assert bool(chosen.warning) == (chosen.name is not best)
     if chosen.warning:
         assert "; try " in chosen.warning
@@ -211,6 +213,39 @@ FAILED = {Plan.VIRTUALGL: "the X server on the GPU gave up"}
             ),
         ),
         (SIGNS, {}, ""),
+        (
+            Facts(gpu=OTHER, x_lacks=MODULES, virtualgl=True, gpu_driver=GpuDriver.NVIDIA),
+            {},
+            (
+                "programs draw by EGL, which lacks some of GLX: Xorg's modules are not there; try "
+                "another driver"
+            ),
+        ),
+        (
+            Facts(virtualgl=True, gpu_driver=GpuDriver.NVIDIA),
+            {},
+            (
+                "programs draw in software although a GPU's driver is configured: no GPU was found "
+                "for the driver 'nvidia'; try display.gpu_driver = 'auto'"
+            ),
+        ),
+        (
+            Facts(virtualgl=True, gpu_driver=GpuDriver.AMDGPU, signs=("Tesla T4",)),
+            {},
+            (
+                "programs draw in software although a GPU's driver is configured: no GPU was found "
+                "for the driver 'amdgpu'; try display.gpu_driver = 'auto'"
+            ),
+        ),
+        (
+            replace(SIGNS, gpu_driver=GpuDriver.NVIDIA),
+            {},
+            (
+                "programs draw in software although a GPU's driver is configured: no GPU was found, "
+                "though there are signs of one (NVIDIA_VISIBLE_DEVICES=all); try giving the "
+                "container a GPU (a resource nvidia.com/gpu, or docker's --gpus)"
+            ),
+        ),
     ],
 )
 def test_a_degradation_says_what_is_missing_and_what_to_do(

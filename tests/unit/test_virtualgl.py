@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vizproxy import virtualgl
 from vizproxy.errors import MissingProgramError
-from vizproxy.virtualgl import FAKERS, VirtualGL, find, get, without
+from vizproxy.virtualgl import FAKERS, VirtualGL, display_here, find, get, without
 
 HERE = find(None, os.environ)
 
@@ -93,6 +93,14 @@ def test_where_a_program_is_to_be_started_its_absence_is_an_error(tmp_path: Path
 
 WHOLE = VirtualGL(Path("/v/bin/vglrun"), Path("/v/lib64"))
 BARE = VirtualGL(None, Path("/v/lib64"))
+
+
+def test_a_gpu_whose_node_is_not_in_this_container_is_the_first(tmp_path: Path) -> None:
+    node = tmp_path / "card1"
+    assert display_here(str(node)) == "egl0"
+    node.touch()
+    assert display_here(str(node)) == str(node)
+    assert [display_here(display) for display in (":1", "egl1")] == [":1", "egl1"]
 
 
 def test_by_the_script() -> None:

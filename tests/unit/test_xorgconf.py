@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,8 @@ def told(name: str, plan: Plan) -> str:
     lines = [f"{plan.value}: {chosen.name.value}, because {chosen.reason}"]
     lines += [f"  warning: {chosen.warning}"] * bool(chosen.warning)
     lines += [f"  on: {chosen.gpu}"] * (chosen.gpu is not None)
+    if chosen.gpu is not None and chosen.name is Plan.EGL:
+        lines += [f"  for VirtualGL: {chosen.gpu.egl_display}"]
     lines += [f"  size: {chosen.size} to {chosen.max_size}"]
     lines += [f"  since {chosen.size_reason}"] * bool(chosen.size_reason)
     return "\n".join([*lines, ""])
@@ -392,9 +396,107 @@ def test_templates_that_are_not_there(tmp_path: Path) -> None:
     nowhere = tmp_path / "none"
     with pytest.raises(FileSystemError, match=r"no such directory; try another xorg\.templates"):
         confs(WHOLE, config(Xorg(templates=nowhere)))
-    (tmp_path / "nvidia.conf").mkdir()
-    with pytest.raises(FileSystemError, match="is a directory; try installing vizproxy again, or"):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(FileSystemError, match=r"no such directory; try another xorg\.templates"):
+        confs(WHOLE, config(Xorg(templates=file)))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (Path.mkdir, "not a regular file"),
+        (os.mkfifo, "not a regular file"),  # which nobody writes to
+        (lambda path: path.symlink_to("nowhere"), "no such file or directory"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.write_bytes(b"\xff"), "it is not utf-8"),
+        (
+            lambda path: path.write_bytes(b"#" * (xorgconf.MAX_TEMPLATE_BYTES + 1)),
+            f"it is longer than {xorgconf.MAX_TEMPLATE_BYTES} bytes",
+        ),
+    ],
+)
+def test_what_is_no_template(make: Callable[[Path], object], why: str, tmp_path: Path) -> None:
+    make(tmp_path / "dummy.conf")
+    with pytest.raises(FileSystemError, match=f"{why}; try installing vizproxy again, or another"):
         confs(WHOLE, config(Xorg(templates=tmp_path)))
+
+
+@pytest.mark.parametrize("method", ["stat", "lstat"])
+def test_templates_that_may_not_be_entered(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, refuse)
+        with pytest.raises(FileSystemError, match=r"permission denied; try another xorg\.temp"):
+            xorgconf._template(tmp_path, tmp_path, "dummy.conf")
+
+
+# Names of options, as documented. Xorg passes over those that it does not know.
+SERVER_FLAGS = """
+    Debug DefaultServerLayout DontVTSwitch DontZap DontZoom DisableVidModeExtension
+    AllowNonLocalXvidtune AllowMouseOpenFail BlankTime StandbyTime SuspendTime OffTime MaxClients NoPM
+    Xinerama IndirectGLX DRI2 GlxVisuals UseDefaultFontPath IgnoreABI AutoAddDevices AutoEnableDevices
+    AutoAddGPU AutoBindGPU Log
+"""  # xorg.conf(5)
+MONITOR = """
+    DPMS SyncOnGreen Primary PreferredMode ZoomModes Position LeftOf RightOf Above Below Enable
+    DefaultModes MinClock MaxClock Ignore Rotate
+"""  # xorg.conf(5)
+DEVICE = "ModeDebug NoOutputInitialSize PreferCloneMode"  # xorg.conf(5)
+SCREEN = "Accel GlxVendorLibrary InitPrimary NoInt10"  # xorg.conf(5)
+NVIDIA = """
+    AllowEmptyInitialConfiguration AllowExternalGpus AllowIndirectGLXProtocol AllowSHMPixmaps
+    AcpidSocketPath BaseMosaic ConnectToAcpid ConnectedMonitor CustomEDID DamageEvents
+    ForceCompositionPipeline ForceFullCompositionPipeline HardDPMS IncludeImplicitMetaModes Interactive
+    LimitFrameRateWhenHeadless MetaModeOrientation MetaModes ModeDebug ModeValidation NoFlip
+    ProbeAllGpus SidebandSocketPath SLI TripleBuffer UseDisplayDevice UseEdid UseEdidDpi UseEdidFreqs
+    UseHotplugEvents nvidiaXineramaInfo
+"""  # NVIDIA's README, appendix B, "X Config Options"; each is for a Device or for a Screen
+MODESETTING = """
+    SWcursor kmsdev ShadowFB DoubleShadow AccelMethod PageFlip VariableRefresh AsyncFlipSecondaries
+    ZaphodHeads UseGammaLUT TearFree Atomic
+"""  # modesetting(4)
+AMDGPU = """
+    SWcursor Accel ZaphodHeads DRI EnablePageFlip TearFree AccelMethod ShadowPrimary VariableRefresh
+    AsyncFlipSecondaries
+"""  # amdgpu(4)
+OF_DRIVER = {"nvidia": NVIDIA, "modesetting": MODESETTING, "amdgpu": AMDGPU, "dummy": ""}
+
+
+def undocumented(text: str) -> list[str]:
+    """The options of a configuration that nobody documents for their section."""
+    (driver,) = re.findall(r'^ *Driver "(\w+)"$', text, re.MULTILINE)
+    documented = {
+        "ServerFlags": SERVER_FLAGS,
+        "Monitor": MONITOR,
+        "Device": DEVICE + OF_DRIVER[driver],
+        "Screen": SCREEN + (NVIDIA if driver == "nvidia" else ""),
+    }
+    sections = re.findall(r'^Section "(\w+)"\n(.*?)^EndSection', text, re.MULTILINE | re.DOTALL)
+    return [
+        name
+        for section, lines in sections
+        for name in re.findall(r'^ *Option "([^"]*)"', lines, re.MULTILINE)
+        if name not in documented.get(section, "").split()
+    ]
+
+
+@pytest.mark.parametrize("driver", [d for d in GpuDriver if d is not GpuDriver.AUTO])
+def test_every_option_is_a_documented_one_of_its_section(driver: GpuDriver) -> None:
+    of = nvidia(virtualgl=VIRTUALGL, dri_nodes=(dri("card0"), dri("renderD128")))
+    for plan in (Plan.SOFTWARE, Plan.DIRECT, Plan.VIRTUALGL):
+        for text in filter(None, confs(of, config(plan=plan, gpu_driver=driver))):
+            assert undocumented(text) == []
+
+
+def test_an_option_that_is_misspelt_or_misplaced_is_found() -> None:
+    text = three_d(WHOLE, config())
+    assert undocumented(text.replace('"HardDPMS"', '"HardDPM"')) == ["HardDPM"]
+    assert undocumented(text.replace('"DontZap"', '"UseDisplayDevice"')) == ["UseDisplayDevice"]
 
 
 @given(

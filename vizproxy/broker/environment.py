@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from vizproxy.config import Plan
-from vizproxy.display.plan import EGL_DISPLAY
 from vizproxy.errors import NotReadyError
+from vizproxy.virtualgl import EGL_DISPLAY
 
 _MESA_ON_A_GPU_SERVER: Final[Mapping[str, str]] = MappingProxyType(
     {"LIBGL_ALWAYS_SOFTWARE": "1", "__GLX_VENDOR_LIBRARY_NAME": "mesa"}
@@ -20,13 +20,15 @@ _MESA_ON_A_GPU_SERVER: Final[Mapping[str, str]] = MappingProxyType(
 @dataclass(frozen=True, slots=True)
 class Displays:
     """Where a program draws: the desktop's display (``:0``), the 3D server's if there is one that is
-    up, and the cookie for both. ``plan`` is the one that the desktop runs by.
+    up, and the cookie for both. ``plan`` is the one that the desktop runs by, ``egl`` what VirtualGL
+    draws on without an X server (``egl0``, or a GPU's ``/dev/dri/card1``).
     """
 
     plan: Plan
     desktop: str
     three_d: str | None
     xauthority: str
+    egl: str = EGL_DISPLAY
 
     def virtualgl(self, plan: Plan) -> str | None:
         """What VirtualGL draws on for an app's plan (``:1``, ``egl0``); None: not through it.
@@ -42,7 +44,7 @@ class Displays:
             case Plan.VIRTUALGL:
                 return self.three_d
             case Plan.EGL:
-                return EGL_DISPLAY
+                return self.egl
             case _:
                 return None
 

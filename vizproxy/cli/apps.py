@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
-from vizproxy.cli.text import duration_text
+from vizproxy.cli.text import duration_text, json_text
 from vizproxy.config import LoadedConfig
 
 _HEADINGS: Final = ("ID", "STATE", "PLAN", "FRAMEBUFFER", "WINDOWS", "UP", "PIDS")
@@ -22,7 +21,7 @@ def show(loaded: LoadedConfig, *, as_json: bool) -> int:
     """Print the programs on the desktop."""
     answer = ask(loaded, lambda client: client.apps())
     if as_json:
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        print(json_text(answer))
     else:
         print("\n".join(describe(answer, now=time.time(), colour=sys.stdout.isatty())))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
-from vizproxy.cli.text import duration_text
+from vizproxy.cli.text import duration_text, json_text
 from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
@@ -34,7 +33,7 @@ def status(loaded: LoadedConfig, *, as_json: bool) -> int:
     """Print how the desktop does. The exit code is 0 when viewers can see it."""
     answer = ask(loaded, lambda client: client.status())
     if as_json:
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        print(json_text(answer))
     else:
         print("\n".join(describe(answer, colour=sys.stdout.isatty())))
     return 0 if answer["picture"] else 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import sys
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vizproxy import resources
+from vizproxy.cli.text import json_text
 from vizproxy.client import Client
 from vizproxy.config import Config, LoadedConfig
 from vizproxy.doctor.case import PlanInForce, make_case
@@ -47,9 +47,11 @@ def run(
     if record is not None:
         recording.write(record, recording.seen(machine_in_words, machine))
     if as_json:
-        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        print(json_text(report.as_json()))
     else:
-        print("\n".join(describe(report, width=_width(), colour=_coloured())))
+        encoding = getattr(sys.stdout, "encoding", None)
+        lines = describe(report, width=_width(), colour=_coloured(), encoding=encoding)
+        print("\n".join(lines))
         if record is not None:
             print(f"\nwritten to {record}: what was found here, for a bug report or `--replay`")
     return report.exit_code

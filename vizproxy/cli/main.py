@@ -373,13 +373,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _output_written() -> Iterator[None]:
     """Write out what is printed in here at the end of it, where it is known what a failure means.
 
-    Otherwise it would fail at some print, or when the interpreter ends.
+    Otherwise it would fail at some print, or when the interpreter ends. What standard output's encoding
+    has no characters for is written as escapes: it should not fail for that.
     """
     out: object = sys.stdout
     if not isinstance(out, io.TextIOWrapper):  # there is none (`>&-`)
         yield
         return
     out.reconfigure(write_through=False)  # which PYTHONUNBUFFERED, common in containers, sets
+    if out.errors == "strict":
+        out.reconfigure(errors="backslashreplace")
     try:
         yield
     finally:

@@ -1,6 +1,17 @@
-"""How times are written for people."""
+"""How things are written: times for people, and JSON for programs."""
 
 from __future__ import annotations
+
+import codecs
+import json
+import sys
+from typing import Any
+
+
+def json_text(value: Any) -> str:
+    """JSON as standard output can carry it: in ASCII, unless that is UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return json.dumps(value, indent=2, ensure_ascii=codecs.lookup(encoding).name != "utf-8")
 
 
 def duration_text(seconds: float) -> str:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 MAX_TILE_NAME: Final = 40
 MAX_OPTION_VALUE: Final = 512
 _TILE_KEYS: Final = ("name", "command", "icon")
-_OPTION_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ ]{0,62}[A-Za-z0-9]")
+_OPTION_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ .:+/-]{0,62}[A-Za-z0-9]")
+"""Xorg takes any text. These are the signs that options have, such as those with an output's name:
+``Monitor-DFP-0`` (xorg.conf(5))."""
+
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _KEYWORDS: Final = frozenset(
     {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TypeVar
 
 from vizproxy.display.plan import ChosenGpu, Lack
-from vizproxy.facts.model import Node
+from vizproxy.facts.model import DriNode, Files, Node
+from vizproxy.virtualgl import EGL_DISPLAY
 
 T = TypeVar("T")
 
@@ -20,6 +22,22 @@ class Candidate:
     obstacles: tuple[Lack, ...] = ()
     x_lacks: tuple[Lack, ...] = ()
     egl_lacks: tuple[Lack, ...] = ()
+
+
+def is_card(node: DriNode) -> bool:
+    """Whether a DRM device node is a GPU's card node (``/dev/dri/card0``)."""
+    return PurePath(node.node.path).name.rstrip("0123456789") == "card"
+
+
+def egl_display(address: str, files: Files) -> str:
+    """VirtualGL's name of the GPU at an address for EGL: its card node, else the first GPU.
+
+    How EGL counts GPUs cannot be told without asking it.
+    """
+    for node in files.dri_nodes.get(()):
+        if address and is_card(node) and node.node.usable and node.address.value == address:
+            return node.node.path
+    return EGL_DISPLAY
 
 
 def unusable(node: Node) -> Lack:

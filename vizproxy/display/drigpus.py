@@ -7,17 +7,27 @@ card without a render node (a server's management chip, say) shows pictures and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Final
 
 from vizproxy.config import GpuDriver
-from vizproxy.display.candidates import Candidate, unusable
+from vizproxy.display.candidates import Candidate, is_card, unusable
 from vizproxy.display.plan import ChosenGpu, Lack
 from vizproxy.facts.model import DriNode, Files, Machine
+from vizproxy.virtualgl import EGL_DISPLAY
 
 _NVIDIA: Final = frozenset({"nvidia", "nvidia-drm"})
-_NO_GPU: Final = frozenset({"vgem"})
-"""Drivers of the kernel's that have a render node and no hardware."""
+_NO_GPU: Final = frozenset({"vgem", "vkms"})
+"""Drivers of the kernel's that have nodes and no hardware."""
+
+_PARAVIRTUAL: Final = frozenset(
+    {
+        *("virtio_gpu", "virtio-pci", "virtio-mmio"),  # by its own name, or by that of its bus
+        *("vmwgfx", "vboxvideo", "qxl", "bochs-drm", "cirrus", "cirrus-qemu", "hyperv_drm"),
+        *("simple-framebuffer", "simpledrm", "efi-framebuffer", "ofdrm"),
+    }
+)
+"""Drivers of screens that a hypervisor or the firmware makes up. Some have a render node and may reach
+the host's GPU; whether they do cannot be told from here."""
 
 _PACKAGES: Final = {
     GpuDriver.AMDGPU: "xserver-xorg-video-amdgpu",
@@ -27,27 +37,22 @@ _PACKAGES: Final = {
 
 
 def candidates(machine: Machine, driver: GpuDriver) -> Iterator[Candidate]:
-    """The GPUs that are here. A driver that the configuration names is taken without looking."""
+    """The GPUs that are here. A driver that the configuration names is taken without looking.
+
+    What may be none, such as a hypervisor's screen, is one if such a driver is named.
+    """
     named = driver in _PACKAGES
-    nodes = machine.files.dri_nodes.get(())
-    ours = [node for node in nodes if _is_ours(node, any_maker=driver is GpuDriver.MODESETTING)]
-    cards = [node for node in ours if _kind(node) == "card"]
-    renders = [node for node in ours if _kind(node) == "renderD"]
+    others = frozenset() if driver is GpuDriver.MODESETTING else _NVIDIA
+    not_ours = _NO_GPU | others | (frozenset() if named else _PARAVIRTUAL)
+    ours = [n for n in machine.files.dri_nodes.get(()) if n.driver.get("") not in not_ours]
+    cards = [node for node in ours if is_card(node)]
+    renders = [node for node in ours if not is_card(node)]
     for render in renders:
         card = _partner(render, cards, renders)
         yield _candidate(machine.files, driver if named else None, card, render)
     if named and not renders:
         for card in cards:
             yield _candidate(machine.files, driver, card, None)
-
-
-def _is_ours(node: DriNode, *, any_maker: bool) -> bool:
-    driver = node.driver.get("")
-    return driver not in _NO_GPU and (any_maker or driver not in _NVIDIA)
-
-
-def _kind(node: DriNode) -> str:
-    return PurePath(node.node.path).name.rstrip("0123456789")
 
 
 def _partner(render: DriNode, cards: list[DriNode], renders: list[DriNode]) -> DriNode | None:
@@ -72,6 +77,7 @@ def _candidate(
         node=shown.node.path,
         name=f"{kernel} GPU" if kernel else "",
         address=shown.address.get(""),
+        egl_display=card.node.path if card is not None and card.node.usable else EGL_DISPLAY,
     )
     egl_lacks = tuple(_egl_lacks(files, render))
     closed = [node.node for node in (render, card) if node is not None and not node.node.usable]

@@ -1,7 +1,6 @@
 """NVIDIA's GPUs: which of them programs can draw on, and what is missing for that. Pure.
 
-What a container gets of a driver is up to NVIDIA's container toolkit: see its ``graphics`` modifier for
-Xorg's modules, and libnvidia-container's ``nvc_info.c`` for libraries and device nodes.
+What follows from which facts is in :mod:`vizproxy.facts.nvidia`; here it is put into words.
 """
 
 from __future__ import annotations
@@ -12,18 +11,14 @@ from pathlib import PurePath
 from typing import Final
 
 from vizproxy.config import GpuDriver
-from vizproxy.display.candidates import Candidate, unusable
+from vizproxy.display.candidates import Candidate, egl_display, unusable
 from vizproxy.display.plan import ChosenGpu, Lack
-from vizproxy.facts import vgpu
-from vizproxy.facts.model import Files, Gpu, Library, Machine, Node, System, Virtualization
-
-X_MODULES: Final = ("nvidia_drv.so", "libglxserver_nvidia.so")
-"""Xorg's modules of NVIDIA's driver. Without the second, GLX is Mesa's."""
+from vizproxy.facts import nvidia, vgpu
+from vizproxy.facts.model import Files, Gpu, Library, Machine, Node
 
 _NUMBERED: Final = re.compile(r"nvidia(\d+)")
-_ALL_CAPABILITIES: Final = "NVIDIA_DRIVER_CAPABILITIES=all in the container"
-_GRAPHICS: Final = frozenset({"all", "graphics", "display"})
-"""The capabilities with which the container toolkit mounts what is needed to draw."""
+_ALL_CAPABILITIES: Final = f"{nvidia.VARIABLE}=all in the container"
+_NODE_WITH_MODULES: Final = "a node whose driver has them (GPU Operator's images leave them out)"
 
 
 def candidates(machine: Machine, *, look: bool) -> Iterator[Candidate]:
@@ -48,15 +43,18 @@ def _gpus(machine: Machine) -> Iterator[tuple[ChosenGpu, tuple[Lack, ...]]]:
     kernel = {gpu.minor: gpu for gpu in machine.files.kernel_gpus.get(())}
     for minor, node in numbered_nodes(machine.files).items():
         known = kernel.get(minor)
-        model = "" if known is None else known.model
+        model, address = ("", "") if known is None else (known.model, known.address)
+        profile = vgpu.parse(model)
         gpu = ChosenGpu(
             GpuDriver.NVIDIA,
             node=node.path,
             name=model,
-            address="" if known is None else known.address,
-            limits=_limits(model),
+            address=address,
+            limits=None if profile is None else vgpu.limits(profile),
+            egl_display=egl_display(address, machine.files),
         )
-        yield gpu, () if node.usable else (unusable(node),)
+        closed = () if node.usable else (unusable(node),)
+        yield gpu, closed if nvidia.draws(profile) else (*closed, _for_computing(model))
 
 
 def numbered_nodes(files: Files) -> Mapping[int, Node]:
@@ -83,21 +81,16 @@ def _told(gpu: Gpu, node: Node | None, machine: Machine) -> ChosenGpu:
     path = "" if node is None else node.path
     if not path and machine.files.nvidia_nodes.value is None and gpu.minor.value is not None:
         path = f"/dev/nvidia{gpu.minor.value}"
-    guest = gpu.virtualization.get(Virtualization.VGPU) is Virtualization.VGPU
-    name = gpu.name.get("")
+    address = gpu.address.get("")
     return ChosenGpu(
         GpuDriver.NVIDIA,
         node=path,
-        name=name,
+        name=gpu.name.get(""),
         uuid=gpu.uuid.get(""),
-        address=gpu.address.get(""),
-        limits=_limits(name) if guest else None,
+        address=address,
+        limits=nvidia.limits(gpu),
+        egl_display=egl_display(address, machine.files),
     )
-
-
-def _limits(name: str) -> vgpu.Limits | None:
-    profile = vgpu.parse(name)
-    return None if profile is None else vgpu.limits(profile)
 
 
 def _obstacles(gpu: Gpu, node: Node | None, machine: Machine) -> Iterator[Lack]:
@@ -110,26 +103,22 @@ def _obstacles(gpu: Gpu, node: Node | None, machine: Machine) -> Iterator[Lack]:
         )
     if node is not None and not node.usable:
         yield unusable(node)
-    if gpu.name.value is None and gpu.framebuffer.value is None:
+    if not nvidia.answers(gpu):
         yield Lack(
             f"{'the GPU' if node is None else node.path} does not answer ({gpu.name.reason})",
             "another GPU, or restarting the node",
         )
-    if gpu.mig.get(default=False) and not _slices_draw(gpu):
+    if nvidia.sliced(gpu):
         yield Lack(
             f"{name} is in MIG mode, whose slices compute and do not draw",
             "a GPU that is not in MIG mode",
         )
-    limits = _told(gpu, node, machine).limits
-    if limits is not None and not limits.draws:
-        yield Lack(
-            f"{name} is a vGPU of a C profile, which is for computing", "a vGPU of a Q profile"
-        )
+    if not nvidia.draws(nvidia.profile(gpu)):
+        yield _for_computing(name)
 
 
-def _slices_draw(gpu: Gpu) -> bool:
-    """Whether a slice has graphics, as those of an RTX PRO 6000 may have (``1g.24gb+gfx``)."""
-    return any("+gfx" in part.name.get("") for part in gpu.mig_devices.get(()))
+def _for_computing(name: str) -> Lack:
+    return Lack(f"{name} is a vGPU of a C profile, which is for computing", "a vGPU of a Q profile")
 
 
 # ------------------------------------------------------------------------------- what is missing
@@ -144,106 +133,135 @@ def _general_obstacles(machine: Machine) -> Iterator[Lack]:
         yield Lack("/dev/nvidiactl is not there", "giving it to the container")
     if control is not None and not control.usable:
         yield unusable(control)
-    kernel = files.kernel_driver.get("")
-    others = {library.version for library in files.gl_libraries.get(()) if library.version}
-    if kernel and others and kernel not in others:
-        yield Lack(
-            f"the driver's libraries are of version {', '.join(sorted(others))}, but the kernel's "
-            f"part of version {kernel}",
-            "starting the container anew, so that it gets the libraries of the driver that runs",
-        )
+    if nvidia.gl_unfit(machine):
+        yield _other_libraries(nvidia.gl_misfits(machine), machine)
+
+
+def _other_libraries(misfits: tuple[Library, ...], machine: Machine) -> Lack:
+    versions = ", ".join(sorted({library.version for library in misfits}))
+    names = {PurePath(library.path).name.partition(".")[0] for library in misfits}
+    which = "the driver's libraries are" if len(names) > 1 else f"{names.pop()} is"
+    return Lack(
+        f"{which} of version {versions}, but the kernel's part of version "
+        f"{nvidia.running_version(machine)}",
+        "starting the container anew, so that it gets the libraries of the driver that runs",
+    )
 
 
 def _x_lacks(machine: Machine) -> Iterator[Lack]:
-    files = machine.files
-    modules = files.x_modules.value
-    if modules is not None:
-        missing = [name for name in X_MODULES if not _of(modules, name)]
-        if missing:
-            lack = _no_modules(missing, machine)
-            yield lack
-            if lack.remedy == _ALL_CAPABILITIES:  # it brings the node, too
-                return
-        elif stray := _of_another_version(modules, files.kernel_driver.get("")):
-            yield Lack(
-                f"Xorg's module {stray.path} is of version {stray.version}, but the driver of "
-                f"version {files.kernel_driver.value}",
-                "an image without a driver of its own, so that the node's is mounted"
-                if machine.system.container.get(default=False)
-                else "installing both of one version",
-            )
-    yield from _modeset_lack(machine)
+    missing = _no_modules(machine)
+    if missing is not None:
+        yield missing
+    if unlinked := nvidia.unlinked_x_modules(machine):
+        yield _no_link(unlinked[0], machine)
+    for stray in nvidia.x_misfits(machine)[:1]:
+        yield Lack(
+            f"Xorg's module {stray.path} is of version {stray.version}, but the driver of "
+            f"version {nvidia.running_version(machine)}",
+            "an image without a driver of its own, so that the node's is mounted"
+            if machine.system.container.get(default=False)
+            else "installing both of one version",
+        )
+    denied = missing is not None and nvidia.denied_graphics(machine)
+    modeset = _modeset_lack(machine, denied=denied)
+    if modeset is not None:
+        yield modeset
+    yield from _misfits_of("libGLX_nvidia", machine)
 
 
-def _of(modules: tuple[Library, ...], name: str) -> list[Library]:
-    """The modules of a name; the file's may end in the driver's version."""
-    return [module for module in modules if PurePath(module.path).name.startswith(name)]
+def _misfits_of(kind: str, machine: Machine) -> Iterator[Lack]:
+    """What is wrong with one of the client libraries, if the other is in order."""
+    misfits = nvidia.gl_misfits(machine)
+    ours = tuple(found for found in misfits if PurePath(found.path).name.startswith(kind))
+    if ours and not nvidia.gl_unfit(machine):
+        yield _other_libraries(ours, machine)
 
 
-def _of_another_version(modules: tuple[Library, ...], kernel: str) -> Library | None:
-    """A module of which there is none for the kernel's driver."""
-    for name in X_MODULES:
-        versions = [module for module in _of(modules, name) if module.version]
-        if kernel and versions and all(module.version != kernel for module in versions):
-            return versions[0]
-    return None
-
-
-def _no_modules(missing: list[str], machine: Machine) -> Lack:
+def _no_modules(machine: Machine) -> Lack | None:
+    """What there is to say of modules that are not here by any name."""
+    unlinked = nvidia.unlinked_x_modules(machine)
+    missing = [
+        name
+        for name in nvidia.missing_x_modules(machine.files)
+        if not any(PurePath(found.path).name.startswith(name) for found in unlinked)
+    ]
+    if not missing:
+        return None
     names = " and ".join(missing)
     if not machine.system.container.get(default=False):
         return Lack(
             f"Xorg's part of NVIDIA's driver ({names}) is not there",
             "installing it (Debian: xserver-xorg-video-nvidia)",
         )
-    if without := _without_graphics(machine, has_graphics=_has_egl(machine.files)):
-        return without
+    if nvidia.denied_graphics(machine):
+        return _denied(machine)
+    given = f"the container was given no Xorg modules of NVIDIA's driver ({names})"
+    if "graphics" in nvidia.left_out(machine.system):
+        return Lack(
+            f"{given}: {_variable(machine)} and asks for none, or the node's driver has none",
+            f"{_ALL_CAPABILITIES}, or {_NODE_WITH_MODULES}",
+        )
+    return Lack(given, f"the NVIDIA container runtime on {_NODE_WITH_MODULES}")
+
+
+def _no_link(module: Library, machine: Machine) -> Lack:
+    path = PurePath(module.path)
+    link = path.with_name(path.name.partition(".so.")[0] + ".so")
+    made = "a container toolkit that makes it, or " if machine.system.container.get(False) else ""
     return Lack(
-        f"the container was given no Xorg modules of NVIDIA's driver ({names})",
-        "the NVIDIA container runtime on a node whose driver has them (GPU Operator's images leave "
-        "them out)",
+        f"{path} is there without a link {link.name}, which is the name that Xorg loads it by",
+        f"{made}`ln -s {path.name} {link}` by root",
     )
 
 
-def _without_graphics(machine: Machine, *, has_graphics: bool) -> Lack | None:
-    """The capabilities that the container was not given, if that is why something is missing."""
-    capabilities = machine.system.driver_capabilities.get("")
-    given = {word.strip() for word in capabilities.split(",")}
-    if given & _GRAPHICS or (not capabilities and has_graphics):
-        return None
-    told = f"is {capabilities!r}" if capabilities else "is not set"
+def _variable(machine: Machine) -> str:
+    told = machine.system.driver_capabilities.get("")
+    return f"{nvidia.VARIABLE} is {told!r}" if told else f"{nvidia.VARIABLE} is not set"
+
+
+def _denied(machine: Machine) -> Lack:
     return Lack(
-        f"NVIDIA_DRIVER_CAPABILITIES {told}, with which a container gets nothing to draw with",
+        f"{_variable(machine)}, with which a container gets nothing to draw with",
         _ALL_CAPABILITIES,
     )
 
 
-def _modeset_lack(machine: Machine) -> Iterator[Lack]:
-    """NVIDIA's X driver opens this node even where it sets no mode."""
+def _modeset_lack(machine: Machine, *, denied: bool) -> Lack | None:
+    """NVIDIA's X driver opens this node even where it sets no mode.
+
+    What brings graphics to a container to which they were ``denied`` brings the node, too.
+    """
     nodes: tuple[Node, ...] | None = machine.files.nvidia_nodes.value
     if nodes is None:
-        return
+        return None
     modeset = next((node for node in nodes if PurePath(node.path).name == "nvidia-modeset"), None)
     if modeset is not None:
-        if not modeset.usable:
-            yield unusable(modeset)
-        return
-    container = machine.system.container.get(default=False)
-    yield Lack(
-        "/dev/nvidia-modeset is not there, which Xorg's driver opens",
-        _ALL_CAPABILITIES if container else "`nvidia-modprobe -m` by root",
+        return None if modeset.usable else unusable(modeset)
+    if denied:
+        return None
+    return Lack(
+        "/dev/nvidia-modeset is not there, which Xorg's driver opens", _modeset_remedy(machine)
     )
 
 
-def _has_egl(files: Files) -> bool:
-    return bool(_of(files.gl_libraries.get(()), "libEGL_nvidia"))
+def _modeset_remedy(machine: Machine) -> str:
+    left_out = nvidia.left_out(machine.system)
+    on_the_node = "`nvidia-modprobe -m` by root"
+    if machine.system.container.get(default=False):
+        on_the_node += " on the node, and starting the container anew"
+    if "display" not in left_out:
+        return on_the_node
+    # EGL is here, although graphics were not asked for: the variable may count for nothing.
+    unheeded = "graphics" in left_out and nvidia.has_egl(machine.files)
+    return f"{_ALL_CAPABILITIES}, or {on_the_node}" if unheeded else _ALL_CAPABILITIES
 
 
 def _egl_lacks(machine: Machine) -> Iterator[Lack]:
-    files, system = machine.files, machine.system
-    if files.gl_libraries.value is not None and not _has_egl(files):
-        yield _no_egl(machine, system)
+    files = machine.files
+    if files.gl_libraries.value is not None and not nvidia.has_egl(files):
+        yield _no_egl(machine)
         return
+    yield from _misfits_of("libEGL_nvidia", machine)
     vendors = files.egl_vendors.value
     if vendors is not None and not any("nvidia" in vendor for vendor in vendors):
         yield Lack(
@@ -253,12 +271,12 @@ def _egl_lacks(machine: Machine) -> Iterator[Lack]:
         )
 
 
-def _no_egl(machine: Machine, system: System) -> Lack:
-    container = system.container.get(default=False)
-    without = _without_graphics(machine, has_graphics=False) if container else None
-    return without or Lack(
+def _no_egl(machine: Machine) -> Lack:
+    if nvidia.denied_graphics(machine):
+        return _denied(machine)
+    return Lack(
         "NVIDIA's EGL (libEGL_nvidia.so.0) is not there",
         "a driver on the node that was installed with its graphics libraries"
-        if container
+        if machine.system.container.get(default=False)
         else "installing it (Debian: libegl-nvidia0)",
     )

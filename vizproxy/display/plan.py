@@ -28,6 +28,7 @@ from vizproxy import virtualgl
 from vizproxy.config import Display, GpuDriver, Plan, Size
 from vizproxy.display.busid import xorg_bus_id
 from vizproxy.errors import PlanError
+from vizproxy.virtualgl import EGL_DISPLAY
 
 if TYPE_CHECKING:
     from vizproxy.facts.vgpu import Limits
@@ -45,8 +46,6 @@ TEMPLATES: Final[Mapping[GpuDriver, str]] = MappingProxyType(
 """The template of an X server with each driver."""
 
 DUMMY_TEMPLATE: Final = TEMPLATES[GpuDriver.DUMMY]
-EGL_DISPLAY: Final = "egl0"
-"""VirtualGL's name of the first GPU, as EGL counts them."""
 
 _PREFERENCE: Final = (Plan.VIRTUALGL, Plan.DIRECT, Plan.EGL)
 _PREFERENCE_ELSE: Final = (Plan.EGL, Plan.VIRTUALGL, Plan.DIRECT)
@@ -69,6 +68,8 @@ class ChosenGpu:
     ``address`` is its place on the PCI bus as the kernel writes it (``0000:3b:00.0``), ``driver`` the
     one that an X server on it has, ``node`` its device node (``/dev/nvidia0``, ``/dev/dri/card0``).
     Name, UUID and address are empty where they are not known. There are ``limits`` for a vGPU alone.
+    ``egl_display`` is what VirtualGL draws on by EGL: the GPU's card node, or ``egl0`` for the first
+    GPU where that node is not known or cannot be used.
     """
 
     driver: GpuDriver
@@ -77,6 +78,7 @@ class ChosenGpu:
     uuid: str = ""
     address: str = ""
     limits: Limits | None = None
+    egl_display: str = EGL_DISPLAY
 
     @property
     def bus_id(self) -> str:
@@ -115,9 +117,19 @@ class Facts:
         return self.gpu_driver is GpuDriver.DUMMY
 
     @property
+    def named(self) -> bool:
+        """Whether the configuration names the driver of a GPU."""
+        return self.gpu_driver not in {GpuDriver.AUTO, GpuDriver.DUMMY}
+
+    @property
     def drawing(self) -> ChosenGpu | None:
         """The GPU that programs draw on, or what stands in for it."""
         return _STAND_IN if self.pretends else self.gpu
+
+    @property
+    def egl_display(self) -> str:
+        """What VirtualGL draws on by EGL."""
+        return EGL_DISPLAY if self.drawing is None else self.drawing.egl_display
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +245,10 @@ def _best(display: Display, facts: Facts, failed: Mapping[Plan, str]) -> Renderi
     candidates = _PREFERENCE if _carries_x(facts) else (Plan.EGL,)
     feasible = (plan for plan in candidates if not _lacking(plan, facts, failed))
     chosen = next(feasible, Plan.SOFTWARE)
-    warning = "" if chosen is candidates[0] else _warning(chosen, candidates, facts, failed)
+    # If NVIDIA's driver was asked for, another maker's GPU is not what was meant.
+    meant = facts.gpu_driver is GpuDriver.NVIDIA and facts.x_lacks
+    wanted = _PREFERENCE if meant else candidates
+    warning = "" if chosen is wanted[0] else _warning(chosen, wanted, facts, failed)
     return _plan(chosen, display, facts, _there(facts), warning)
 
 
@@ -258,21 +273,22 @@ _CONSEQUENCES: Final = {
     Plan.EGL: "programs draw by EGL, which lacks some of GLX",
     Plan.SOFTWARE: "programs draw in software although there is a GPU",
 }
+_IN_VAIN: Final = "programs draw in software although a GPU's driver is configured"
 
 
 def _warning(
     chosen: Plan, candidates: tuple[Plan, ...], facts: Facts, failed: Mapping[Plan, str]
 ) -> str:
-    """What is missing for the plans that would be better; empty if there is no GPU to speak of."""
-    if facts.drawing is None and not facts.x_lacks and not facts.egl_lacks:
+    """What is missing for the plans that would be better; empty if nobody speaks of a GPU."""
+    if facts.drawing is None and not facts.named and not facts.x_lacks and not facts.egl_lacks:
         return ""
     # What is missing for the best is missing for the next best, too, or is about VirtualGL alone.
     wanted = candidates if chosen is Plan.SOFTWARE else candidates[:1]
     lacks = _each_once(lack for plan in wanted for lack in _lacking(plan, facts, failed))
     remedies = _each_once(lack.remedy for lack in lacks)
-    return (
-        f"{_CONSEQUENCES[chosen]}: {_listed(lack.what for lack in lacks)}; try {_listed(remedies)}"
-    )
+    here = facts.drawing is not None or facts.x_lacks or facts.egl_lacks
+    consequence = _CONSEQUENCES[chosen] if here else _IN_VAIN
+    return f"{consequence}: {_listed(lack.what for lack in lacks)}; try {_listed(remedies)}"
 
 
 def _lacking(plan: Plan, facts: Facts, failed: Mapping[Plan, str]) -> tuple[Lack, ...]:
@@ -294,6 +310,15 @@ def _lacking_gpu(plan: Plan, facts: Facts) -> Iterator[Lack]:
     lacks = facts.egl_lacks if plan is Plan.EGL else facts.x_lacks
     if lacks:
         yield from lacks
+    elif (
+        facts.gpu is None
+        and facts.named
+        and not (facts.gpu_driver is GpuDriver.NVIDIA and facts.signs)
+    ):
+        yield Lack(
+            f"no GPU was found for the driver {facts.gpu_driver.value!r}",
+            "display.gpu_driver = 'auto'",
+        )
     elif facts.gpu is None and facts.signs:
         signs = ", ".join(facts.signs)
         yield Lack(

@@ -7,6 +7,7 @@ Templates are in ``xorg-configs/``, or in the directory that ``xorg.templates`` 
 from __future__ import annotations
 
 import re
+import stat
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Final
 from vizproxy.config import Config, GpuDriver, Plan, Size
 from vizproxy.display import xorgoptions, xorgvalues
 from vizproxy.display.plan import ChosenGpu, Facts, RenderingPlan
-from vizproxy.errors import FileSystemError
+from vizproxy.errors import FileSystemError, system_reason
+from vizproxy.facts import reading
 
 SIZE_3D: Final = Size(640, 480)
 """The 3D server's screen. Nobody sees it: VirtualGL draws into buffers of the windows' sizes."""
 
+MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 _PLACEHOLDER: Final = re.compile(r"\$\{([a-z_]+)\}")
 _NOTES: Final = re.compile(r"^[ \t]*##.*\n?", re.MULTILINE)
 _COLUMNS: Final = 98
@@ -99,15 +102,25 @@ def _template(own: Path | None, shipped: Path, name: str) -> Path:
     """The template of a name: the admin's, if there is one.
 
     Raises:
-        FileSystemError: the admin's directory is not there.
+        FileSystemError: the admin's directory is not there, or may not be entered.
     """
     if own is None:
         return shipped / name
-    if not own.is_dir():
-        raise FileSystemError(
-            f"read the templates in {own}", "there is no such directory", "another xorg.templates"
-        )
-    return own / name if (own / name).exists() else shipped / name
+    try:
+        if not stat.S_ISDIR(own.stat().st_mode):
+            raise _not_entered(own, "there is no such directory")
+        (own / name).lstat()
+    except FileNotFoundError as error:
+        if error.filename != str(own):
+            return shipped / name
+        raise _not_entered(own, "there is no such directory") from error
+    except OSError as error:
+        raise _not_entered(own, system_reason(error)) from error
+    return own / name
+
+
+def _not_entered(own: Path, why: str) -> FileSystemError:
+    return FileSystemError(f"read the templates in {own}", why, "another xorg.templates")
 
 
 # ------------------------------------------------------------------------------------- reasons
@@ -193,10 +206,15 @@ def render(template: Path, values: Mapping[str, str]) -> str:
 
 def _read(template: Path) -> str:
     try:
-        return template.read_text(encoding="utf-8")
+        found = reading.data(template, MAX_TEMPLATE_BYTES + 1)
+        text = found.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = "it is not utf-8" if isinstance(error, UnicodeError) else error.strerror or str(error)
-        raise FileSystemError(f"read the template {template}", why.lower(), _HINT) from error
+        why = "it is not utf-8" if isinstance(error, UnicodeError) else system_reason(error)
+        raise FileSystemError(f"read the template {template}", why, _HINT) from error
+    if len(found) > MAX_TEMPLATE_BYTES:
+        why = f"it is longer than {MAX_TEMPLATE_BYTES} bytes"
+        raise FileSystemError(f"read the template {template}", why, _HINT)
+    return text
 
 
 def _filled(text: str, template: Path, values: Mapping[str, str]) -> str:

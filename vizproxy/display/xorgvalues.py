@@ -112,7 +112,7 @@ def _monitor(gpu: ChosenGpu | None, *, shown: bool) -> str:
     heads = gpu.limits.heads if gpu is not None and gpu.limits is not None else 0
     which = f"one of the vGPU's {heads} heads" if heads > 1 else "the GPU"
     return (
-        f"# No monitor is there. The driver is made to believe that {which} has one:\n"
+        f"# No monitor is there. The driver is asked to take it that {which} has one:\n"
         "# without it there is no RandR, and so no other size than the first.\n"
         'Option "ConnectedMonitor" "DFP"'
     )

@@ -12,8 +12,9 @@ from vizproxy.display import facts as display_facts
 from vizproxy.display import plan as plans
 from vizproxy.display import xorgconf
 from vizproxy.errors import PlanError, VizproxyError
-from vizproxy.facts.model import Gpu, Machine, Virtualization
-from vizproxy.facts.vgpu import Limits, Profile, limits, parse
+from vizproxy.facts import nvidia
+from vizproxy.facts.model import Gpu, Machine
+from vizproxy.facts.vgpu import Limits
 
 _NO_DEVICES: Final = frozenset({"", "none", "void"})
 """What NVIDIA_VISIBLE_DEVICES is where no GPU is asked for."""
@@ -35,7 +36,8 @@ class Case:
     ``plan`` is the plan that this machine would run by, or why the one that was asked for cannot be.
     ``configurations`` are the X servers' configurations by the servers' names (``desktop``, ``3d``);
     ``unreadable`` says why they could not be made, and is empty if they could. ``in_force`` is what
-    the running desktop says of its plan, if one was asked.
+    the running desktop says of its plan, if one was asked. ``here`` says that the desktop which answers
+    is known to run in this container; else it may run in another one.
     """
 
     machine: Machine
@@ -45,6 +47,7 @@ class Case:
     configurations: Mapping[str, str]
     unreadable: str = ""
     in_force: PlanInForce | None = None
+    here: bool = False
 
     @property
     def gpus(self) -> tuple[Gpu, ...]:
@@ -53,60 +56,94 @@ class Case:
 
     @property
     def gpu(self) -> Gpu | None:
-        """What NVML tells of the GPU that was chosen, else of the first one."""
+        """What NVML tells of the GPU that was chosen, else of the first one that answers."""
         chosen = self.facts.gpu
         if chosen is not None:
             for gpu in self.gpus:
                 if chosen.uuid and gpu.uuid.value == chosen.uuid:
                     return gpu
-        return next(iter(self.gpus), None)
+        answering = (gpu for gpu in self.gpus if nvidia.answers(gpu))
+        return next(answering, next(iter(self.gpus), None))
 
     @property
-    def nvidia(self) -> bool:
-        """Whether there is an NVIDIA GPU, or one is meant to be here."""
-        files, chosen = self.machine.files, self.facts.gpu
-        if self.gpus or files.kernel_gpus.value or files.nvidia_nodes.value:
+    def given(self) -> bool:
+        """Whether we were given an NVIDIA GPU, be it that it works or not.
+
+        That is so if NVML shows one, or a device node is here. What the kernel's driver tells counts
+        outside of containers alone: in each container /sys and /proc show what the node has.
+        """
+        files = self.machine.files
+        if self.gpus:
             return True
-        if chosen is not None:
-            return chosen.driver is GpuDriver.NVIDIA
-        visible = self.machine.system.visible_devices.get("")
-        return bool(files.kernel_driver.value) or visible not in _NO_DEVICES
+        if files.nvidia_nodes.value and self._visible != "none":  # with which the others are made
+            return True
+        kernels = bool(files.kernel_driver.value or files.kernel_gpus.value)
+        return kernels and not self.in_container
+
+    @property
+    def asked(self) -> str:
+        """What asks for an NVIDIA GPU, as a clause; empty if nothing does."""
+        if self._visible not in _NO_DEVICES:
+            return f"NVIDIA_VISIBLE_DEVICES={self._visible} asks for one"
+        if self.config.display.gpu_driver is GpuDriver.NVIDIA:
+            return "the configuration asks for one (display.gpu_driver)"
+        return ""
+
+    @property
+    def expects_gpu(self) -> bool:
+        """Whether there should be an NVIDIA GPU: we were given one, or one was asked for."""
+        chosen = self.facts.gpu
+        if self.given or chosen is None:
+            return self.given or bool(self.asked)
+        return chosen.driver is GpuDriver.NVIDIA
+
+    @property
+    def _visible(self) -> str:
+        return self.machine.system.visible_devices.get("")
 
     @property
     def other(self) -> bool:
         """Whether there is a GPU of another maker, be it that it can be used or not."""
-        return not self.nvidia and bool(self.facts.gpu or self.facts.signs)
-
-    @property
-    def profile(self) -> Profile | None:
-        """The vGPU's profile; None if the GPU is no vGPU."""
-        gpu = self.gpu
-        if gpu is None or gpu.virtualization.value is not Virtualization.VGPU:
-            return None
-        return parse(gpu.name.get(""))
+        return not self.expects_gpu and bool(self.facts.gpu or self.facts.egl_lacks)
 
     @property
     def limits(self) -> Limits | None:
         """What the vGPU's profile allows; None if the GPU is no vGPU."""
-        profile = self.profile
-        return None if profile is None else limits(profile)
+        gpu = self.gpu
+        return None if gpu is None else nvidia.limits(gpu)
 
     @property
     def sliced(self) -> bool:
-        """Whether the GPU is cut into MIG slices without graphics.
-
-        Some of an RTX PRO 6000's have graphics, and say so by their names (``1g.24gb+gfx``).
-        """
+        """Whether the GPU is cut into MIG slices without graphics."""
         gpu = self.gpu
-        if gpu is None or not gpu.mig.get(False):
-            return False
-        return not any("+gfx" in device.name.get("") for device in gpu.mig_devices.get(()))
+        return gpu is not None and nvidia.sliced(gpu)
 
     @property
     def draws(self) -> bool:
         """Whether the GPU could draw, were all else right: no MIG slice, no compute profile."""
-        allowed = self.limits
-        return not self.sliced and (allowed is None or allowed.draws)
+        gpu = self.gpu
+        return gpu is None or nvidia.can_draw(gpu)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a desktop answers that cannot run here, so that it runs in another container.
+
+        It cannot if a program of it is not here: a daemon has all of them when it starts.
+        """
+        programs = self.machine.system.programs
+        lacking = any(program.path.value is None for program in programs)
+        return self.machine.desktop.value is not None and not self.here and lacking
+
+    @property
+    def served(self) -> bool:
+        """Whether a desktop answers that needs nothing of what it would need here.
+
+        It is ready, or runs elsewhere.
+        """
+        running = self.machine.desktop.value
+        if running is None or self.here:
+            return False
+        return self.elsewhere or running.state == "ready"
 
     @property
     def in_container(self) -> bool:
@@ -121,6 +158,7 @@ def make_case(
     *,
     plan: plans.RenderingPlan | None = None,
     in_force: PlanInForce | None = None,
+    here: bool = False,
 ) -> Case:
     """Put a case together. Reads the templates and nothing else.
 
@@ -142,4 +180,4 @@ def make_case(
                 configurations["3d"] = three_d
         except VizproxyError as error:
             unreadable = str(error)
-    return Case(machine, config, seen, chosen, configurations, unreadable, in_force)
+    return Case(machine, config, seen, chosen, configurations, unreadable, in_force, here)

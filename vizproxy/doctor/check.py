@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.model import Finding, Level
-from vizproxy.doctor.words import printable
+from vizproxy.facts.reading import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from vizproxy.config import Plan
-from vizproxy.display.plan import RenderingPlan
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.check import Verdict, fine, lesser, wrong
 from vizproxy.doctor.words import bits, listed
@@ -32,13 +31,20 @@ def frame_rate(case: Case) -> Iterator[Verdict]:
         yield from troubles
         return
     allowed = case.limits
-    if allowed is not None:
+    if allowed is not None and allowed.draws:
         why = "" if allowed.frame_rate >= 60 else "viewers get about as many, so little is lost"
+        once = "" if _licensed(case) else ", once it is licensed"
         yield fine(
-            f"the vGPU's limiter allows {allowed.frame_rate} frames/s; no screen sleeps", why
+            f"the vGPU's limiter allows {allowed.frame_rate} frames/s{once}; no screen sleeps", why
         )
     else:
         yield fine("no screen is put to sleep")
+
+
+def _licensed(case: Case) -> bool:
+    """Whether the vGPU is not known to be without a licence."""
+    licence = None if case.gpu is None else case.gpu.licence.value
+    return licence is None or licence.licensed
 
 
 def _sleeping(case: Case) -> Iterator[Verdict]:
@@ -56,6 +62,8 @@ def _sleeping(case: Case) -> Iterator[Verdict]:
 
 
 def _bad_configurations(case: Case) -> Iterator[Verdict]:
+    if case.elsewhere:  # where it has others
+        return
     for server, text in case.configurations.items():
         options = []
         if not _SLEEP_OFF.search(text):
@@ -107,6 +115,12 @@ def desktop(case: Case) -> Iterator[Verdict]:
         yield wrong(
             running.summary, "there is no picture to be seen", "see `vizproxy status` and its log"
         )
+    elif running.state == "starting":
+        yield lesser(
+            running.summary,
+            "it takes a few seconds until it can be seen and programs can be started on it",
+            "look again in a moment; `vizproxy status` shows what it waits for",
+        )
     else:
         yield lesser(
             running.summary,
@@ -118,16 +132,15 @@ def desktop(case: Case) -> Iterator[Verdict]:
 
 def plan(case: Case) -> Iterator[Verdict]:
     """Which rendering plan is it, and is it the best one?"""
-    chosen = case.plan
-    if isinstance(chosen, PlanError):
+    if isinstance(case.plan, PlanError) and not case.elsewhere:
         yield wrong(
-            f"{case.config.display.plan} was asked for and cannot be: {chosen.why}",
+            f"{case.config.display.plan} was asked for and cannot be: {case.plan.why}",
             "the desktop cannot start",
-            f"try {chosen.hint}",
+            f"try {case.plan.hint}",
         )
         return
-    name, reason, warning = in_force(case, chosen)
-    if case.unreadable:
+    name, reason, warning = told(case)
+    if case.unreadable and not case.elsewhere:
         said, hint = without_hint(case.unreadable)
         yield wrong(said, "the X server cannot be configured", f"try {hint}" if hint else "")
     elif warning:
@@ -138,7 +151,7 @@ def plan(case: Case) -> Iterator[Verdict]:
             consequence,
             f"try {hint}" if hint and _OURSELVES not in hint else _NOT_GREEN,
         )
-    elif (running := _other_plan(case, chosen)) is not None:
+    elif (running := _other_plan(case, name)) is not None:
         yield lesser(
             f"the desktop runs by {running}, and now {name} would be chosen",
             "something has changed since the desktop started, or it is configured otherwise than we "
@@ -155,17 +168,22 @@ _NOT_GREEN: Final = (
 )
 
 
-def _other_plan(case: Case, chosen: RenderingPlan) -> str | None:
+def _other_plan(case: Case, name: str) -> str | None:
     """The running desktop's plan, if it tells nothing but its name and that is another one."""
     running = case.machine.desktop.value
-    if running is None or case.in_force is not None or running.plan == chosen.name.value:
+    if running is None or case.in_force is not None or running.plan == name:
         return None
     return running.plan
 
 
-def in_force(case: Case, chosen: RenderingPlan) -> tuple[str, str, str]:
+def told(case: Case) -> tuple[str, str, str]:
     """Name, reason and warning of the running desktop's plan, else of the one that was chosen."""
-    running = case.in_force
-    if running is not None and running.name in set(Plan):
-        return running.name, running.reason, running.warning
+    chosen, telling, running = case.plan, case.in_force, case.machine.desktop.value
+    if isinstance(chosen, PlanError) and not case.elsewhere:
+        return case.config.display.plan.value, "it was asked for", str(chosen)
+    if telling is not None and telling.name in set(Plan):
+        return telling.name, telling.reason, telling.warning
+    if case.elsewhere and running is not None:  # what we would choose here says nothing of it
+        return running.plan, "the desktop runs by it", ""
+    assert not isinstance(chosen, PlanError)  # noqa: S101 - a desktop that runs elsewhere, runs
     return chosen.name.value, chosen.reason, chosen.warning

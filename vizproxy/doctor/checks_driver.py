@@ -1,82 +1,93 @@
 """Checks of what the GPU's driver needs here: nodes, Xorg's modules, libraries, VirtualGL.
 
-What the NVIDIA container toolkit mounts follows from NVIDIA_DRIVER_CAPABILITIES in its older mode, and
-not with CDI. Which of the two is at work cannot be seen from within, so what counts is what is there;
-the variable only explains what is not.
+What counts is what is there; what the container asks for only explains what is not. What follows from
+which facts is in :mod:`vizproxy.facts.nvidia`, by which the plan is chosen, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
 from vizproxy import virtualgl as vgl
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.check import Verdict, fine, lesser
 from vizproxy.doctor.words import are, bits, listed
+from vizproxy.facts import nvidia
 from vizproxy.facts.model import Library, Node
+from vizproxy.facts.nvml import NOT_HERE
 
-VARIABLE: Final = "NVIDIA_DRIVER_CAPABILITIES"
-DEFAULT_CAPABILITIES: Final = "utility,compute"
-"""What the toolkit takes where the variable is not set."""
-
-_SET_ALL: Final = f"set {VARIABLE}=all in the container's environment (`env:` of the Pod)"
+_VARIABLE: Final = nvidia.VARIABLE
+_SET_ALL: Final = f"set {_VARIABLE}=all in the container's environment (`env:` of the Pod)"
 _MODESET: Final = "/dev/nvidia-modeset"
-_MODULES: Final = ("nvidia_drv.so", "libglxserver_nvidia.so")
 _SO_X_MODULES: Final = (
     "no X server can run on the GPU, so the plans virtualgl and direct, which have all of its GLX, "
     "are out"
 )
+_SO_EGL: Final = "programs cannot draw on the GPU by EGL, so the plan egl is out"
+_VENDORS: Final = "/usr/share/glvnd/egl_vendor.d"
 
 
 def capabilities(case: Case) -> Iterator[Verdict]:
-    """Does the container ask the toolkit for the driver's graphics?"""
-    system = case.machine.system
-    if not (case.nvidia and case.in_container and case.draws):
+    """Does the container ask the toolkit for all of the driver that is needed?"""
+    if not (case.given and case.in_container and case.draws):
         return
-    told = system.driver_capabilities.value
-    said = f"{VARIABLE}={told}" if told is not None else f"{VARIABLE} is not set"
-    asked = asked_for(case)
-    lacking = _lacking_of_graphics(case)
-    if {"graphics", "display"} <= asked or not lacking:
-        yield fine(said if told is not None else f"{said}, and need not be")
+    told = case.machine.system.driver_capabilities.get("")
+    said = f"{_VARIABLE}={told}" if told else f"{_VARIABLE} is not set"
+    left_out = [word for word in nvidia.left_out(case.machine.system) if _matters(word, case)]
+    lacking = {word: things for word in left_out if (things := _brought_by(word, case))}
+    if not lacking:
+        yield fine(said if told else f"{said}, and need not be")
         return
-    left_out = "graphics and display" if "graphics" not in asked else "display"
-    means = "" if told is not None else f", which means {DEFAULT_CAPABILITIES} and"
+    means = "" if told else f", which means {nvidia.DEFAULT_CAPABILITIES} and"
+    what = f"{said}{means} leaves out {listed(lacking)}"
+    utility = lacking.pop("utility", None)
+    if not lacking:
+        yield lesser(
+            what,
+            f"{listed(utility or ())} is not here, so neither the GPU's memory nor its state can be "
+            "told, and no app can be held to its share",
+            f"add utility to {_VARIABLE} (or set it to all), and start the container again",
+        )
+        return
+    things = [thing for of_one in lacking.values() for thing in of_one] + (utility or [])
+    given = listed(f"no {thing}" for thing in things)
+    # What brought EGL did not heed the variable, or it came with the image.
+    unheeded = "graphics" in left_out and nvidia.has_egl(case.machine.files)
     yield lesser(
-        f"{said}{means} leaves out {left_out}",
-        f"the container toolkit gives the container {listed(f'no {thing}' for thing in lacking)}",
+        what,
+        f"that may be why the container has {given}; it has NVIDIA's EGL all the same, so that the "
+        "node's driver may be to blame as well"
+        if unheeded
+        else f"the container toolkit gives the container {given}",
         f"{_SET_ALL}, and start it again; it also needs the nvidia runtime (runtimeClassName: nvidia)",
     )
 
 
-def asked_for(case: Case) -> frozenset[str]:
-    """The driver's capabilities that the container asks for; ``display`` brings ``graphics``."""
-    told = case.machine.system.driver_capabilities.get(DEFAULT_CAPABILITIES)
-    asked = {word.strip() for word in told.split(",")}
-    if "all" in asked:
-        asked |= {"graphics", "display"}
-    if "display" in asked:
-        asked.add("graphics")
-    return frozenset(asked)
+def _matters(capability: str, case: Case) -> bool:
+    """Whether what a capability brings is needed here: ``display`` is for an X server on the GPU."""
+    return capability != "display" or not case.elsewhere
 
 
-def _lacking_of_graphics(case: Case) -> list[str]:
-    """What those capabilities would bring and is not here."""
-    files = case.machine.files
+def _brought_by(capability: str, case: Case) -> list[str]:
+    """What a capability would bring and is not here."""
+    files, nvml = case.machine.files, case.machine.nvml
     there = {
-        "OpenGL libraries": bool(files.gl_libraries.value),
-        "modules for Xorg": bool(files.x_modules.value),
-        _MODESET: _MODESET in _nodes(case),
+        "graphics": {
+            "OpenGL libraries": bool(files.gl_libraries.value),
+            "modules for Xorg": bool(files.x_modules.value) or case.elsewhere,
+        },
+        "display": {_MODESET: _MODESET in _nodes(case)},
+        "utility": {"NVML's library": NOT_HERE not in {nvml.gpus.reason, nvml.driver.reason}},
     }
-    return [what for what, here in there.items() if not here]
+    return [what for what, here in there[capability].items() if not here]
 
 
 def nodes(case: Case) -> Iterator[Verdict]:
     """Are the device nodes there, and may we use them?"""
     found = _nodes(case)
-    if case.nvidia and found:
+    if case.expects_gpu and found:
         yield from _nvidia_nodes(case, found)
     elif case.other:
         dri = {n.node.path: n.node for n in case.machine.files.dri_nodes.get(())}
@@ -95,8 +106,8 @@ def _nvidia_nodes(case: Case, found: dict[str, Node]) -> Iterator[Verdict]:
         needed.append(f"/dev/nvidia{gpu.minor.value}")
     missing = [path for path in needed if path not in found]
     # Without the capability it is that which has to change, and the check of it says so.
-    explained = case.in_container and "display" not in asked_for(case)
-    modeset_missing = _MODESET not in found and case.draws
+    explained = "display" in nvidia.left_out(case.machine.system)
+    modeset_missing = _MODESET not in found and case.draws and not case.elsewhere
     shut = [node for node in found.values() if not node.usable and "uvm" not in node.path]
     if missing:
         yield lesser(
@@ -137,36 +148,50 @@ def _shut(case: Case, shut: list[Node]) -> Verdict:
 
 def x_modules(case: Case) -> Iterator[Verdict]:
     """Can Xorg load the GPU's driver, and is it of the kernel's version?"""
-    if not case.nvidia or not case.draws or _no_gpu(case):
+    if not case.expects_gpu or not case.draws or _no_gpu(case) or case.elsewhere:
         return
-    found = case.machine.files.x_modules.get(())
-    lacking = [name for name in _MODULES if not any(name in module.path for module in found)]
-    if lacking:
-        yield lesser(
-            f"{listed(lacking)} {are(len(lacking))} not here",
-            _SO_X_MODULES,
-            _why_no_modules(case),
-        )
+    machine = case.machine
+    missing = nvidia.missing_x_modules(machine.files)
+    if missing:
+        yield _missing_modules(case, missing)
         return
-    kernel = case.machine.files.kernel_driver.value
-    other = _of_other_version(found, kernel)
-    if other:
-        names = listed(Path(module.path).name for module in other)
-        versions = listed(sorted({module.version for module in other}))
+    found = machine.files.x_modules.get(())
+    running = nvidia.running_version(machine)
+    if misfits := nvidia.x_misfits(machine):
         yield lesser(
-            f"{names} {are(len(other))} of version {versions}, the kernel's module is {kernel}",
+            f"{_versions(misfits)}, the kernel's module is {running}",
             f"the driver refuses modules of another version: {_SO_X_MODULES}",
             "remove the driver's packages from the image: the container toolkit mounts the modules of "
-            "the node's driver; or restart the Pod, if the driver was just updated",
+            "the node's driver; or restart the Pod, if the driver was just updated"
+            if case.in_container
+            else f"install the driver's X part of version {running}",
         )
         return
-    yield fine(", ".join(module.path for module in found))
+    strays = nvidia.x_strays(machine)
+    used = ", ".join(module.path for module in found if module not in strays)
+    yield fine(f"{used} (not in use: {_versions(strays)})" if strays else used)
 
 
-def _of_other_version(found: tuple[Library, ...], kernel: str | None) -> list[Library]:
-    if not kernel:
-        return []
-    return [module for module in found if module.version and module.version != kernel]
+def _versions(found: tuple[Library, ...]) -> str:
+    names = listed(dict.fromkeys(PurePath(library.path).name for library in found))
+    versions = listed(sorted({library.version for library in found}))
+    return f"{names} {are(len(found))} of version {versions}"
+
+
+def _missing_modules(case: Case, missing: tuple[str, ...]) -> Verdict:
+    unlinked = nvidia.unlinked_x_modules(case.machine)
+    if len(unlinked) < len(missing):
+        return lesser(
+            f"{listed(missing)} {are(len(missing))} not here", _SO_X_MODULES, _why_no_modules(case)
+        )
+    path = PurePath(unlinked[0].path)
+    link = path.with_name(missing[0])
+    made = "use a container toolkit that makes it by its hook, or " if case.in_container else ""
+    return lesser(
+        f"{path} has no link {link.name} beside it",
+        f"Xorg loads the module by that name alone: {_SO_X_MODULES}",
+        f"{made}make it: `ln -s {path.name} {link}`, by root",
+    )
 
 
 def _why_no_modules(case: Case) -> str:
@@ -175,13 +200,17 @@ def _why_no_modules(case: Case) -> str:
             "install the driver's X part (Debian: xserver-xorg-video-nvidia, Ubuntu: "
             "xserver-xorg-video-nvidia-VERSION)"
         )
-    if "graphics" not in asked_for(case):
+    if nvidia.denied_graphics(case.machine):
         return f"{_SET_ALL}; the node's driver needs them, too"
+    first = f"{_SET_ALL}; if that does not help, " * (
+        "graphics" in nvidia.left_out(case.machine.system)
+    )
     # NVIDIA's images are built with that flag (github.com/NVIDIA/gpu-driver-container/issues/244).
     return (
-        "use a node whose driver has them: driver images of the GPU Operator are built without. "
-        "Install the driver on the node from packages (and the operator with driver.enabled=false), "
-        "or build a driver image without --x-module-path=/tmp/null; the plan egl needs none"
+        f"{first}use a node whose driver has them: driver images of the GPU Operator are built "
+        "without. Install the driver on the node from packages (and the operator with "
+        "driver.enabled=false), or build a driver image without --x-module-path=/tmp/null; the plan "
+        "egl needs none"
     )
 
 
@@ -213,23 +242,32 @@ def egl(case: Case) -> Iterator[Verdict]:
     """Can programs draw by EGL, on the GPU or in software?"""
     files = case.machine.files
     vendors = files.egl_vendors.get(())
-    if not case.nvidia or not case.draws or _no_gpu(case):
+    if not case.expects_gpu or not case.draws or _no_gpu(case):
         if vendors:
             yield fine(f"by {', '.join(vendors)}")
         return
-    lacking = []
-    if not any("EGL_nvidia" in library.path for library in files.gl_libraries.get(())):
-        lacking.append("libEGL_nvidia.so.0")
+    lacking = [] if nvidia.has_egl(files) else ["libEGL_nvidia.so.0"]
     if not any("nvidia" in name for name in vendors):
-        lacking.append("/usr/share/glvnd/egl_vendor.d/10_nvidia.json")
-    if not lacking:
+        lacking.append(f"{_VENDORS}/10_nvidia.json")
+    misfits = nvidia.gl_misfits(case.machine)
+    unfit = tuple(one for one in misfits if "libEGL_nvidia" in one.path)
+    if lacking:
+        yield lesser(f"{listed(lacking)} {are(len(lacking))} not here", _SO_EGL, _egl_remedy(case))
+    elif unfit and not nvidia.gl_unfit(case.machine):
+        running = nvidia.running_version(case.machine)
+        yield lesser(
+            f"{_versions(unfit)}, the kernel's module is {running}",
+            _SO_EGL,
+            "start the container again, so that it gets the libraries of the driver that runs",
+        )
+    else:
         yield fine(f"by {', '.join(vendors)}")
-        return
-    asked = "graphics" in asked_for(case) or not case.in_container
-    yield lesser(
-        f"{listed(lacking)} {are(len(lacking))} not here",
-        "programs cannot draw on the GPU by EGL, so the plan egl is out",
-        "install the driver's EGL (Debian: libegl-nvidia0) on the node, and start the container again"
-        if asked
-        else _SET_ALL,
-    )
+
+
+def _egl_remedy(case: Case) -> str:
+    if nvidia.denied_graphics(case.machine):
+        return _SET_ALL
+    if nvidia.has_egl(case.machine.files):
+        return f"put that file into {_VENDORS}, as the container toolkit does"
+    where = " on the node, and start the container again" if case.in_container else ""
+    return f"install the driver's EGL (Debian: libegl-nvidia0){where}"

@@ -18,19 +18,18 @@ _NO_TILE: Final = "JupyterLab has no tile that opens the desktop"
 
 
 def jupyter(case: Case) -> Iterator[Verdict]:
-    """If there is a Jupyter server, does it know of the desktop?"""
+    """If there is a JupyterLab, does it know of the desktop? Its server alone comes with us."""
     found = case.machine.system.jupyter.value
-    if found is None or found.server.value is None:
-        yield fine("there is no Jupyter server here")
+    if found is None or found.server.value is None or found.lab.value is None:
+        yield fine("there is no JupyterLab here")
         return
     troubles = list(_troubles(found))
     if troubles:
         yield from troubles
         return
-    lab = "" if found.lab.value is None else f", JupyterLab {found.lab.value}"
     yield fine(
-        f"server {found.server.value}, jupyter-server-proxy {found.proxy.value}{lab}; the extension is "
-        "enabled"
+        f"server {found.server.value}, jupyter-server-proxy {found.proxy.value}, JupyterLab "
+        f"{found.lab.value}; the extension is enabled"
     )
 
 

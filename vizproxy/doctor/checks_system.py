@@ -12,7 +12,7 @@ from vizproxy.display.plan import RenderingPlan
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.check import Verdict, fine, lesser, wrong
 from vizproxy.doctor.words import are, bits, listed
-from vizproxy.facts.model import Limit, Place, Space, SysvMemory
+from vizproxy.facts.model import Limit, Place, Program, Space, SysvMemory
 
 _MIB: Final = 1024**2
 _BYTES_PER_PIXEL: Final = 4
@@ -39,6 +39,9 @@ def programs(case: Case) -> Iterator[Verdict]:
     """Are the programs there that make up the desktop, and Xorg's drivers?"""
     wanted = case.machine.system.programs
     missing = [program for program in wanted if program.path.value is None]
+    if case.served:
+        yield fine(_here(case, missing))
+        return
     if missing:
         settings = case.config.programs
         names = [f"{getattr(settings, p.name, p.name)} (programs.{p.name})" for p in missing]
@@ -56,7 +59,19 @@ def programs(case: Case) -> Iterator[Verdict]:
             f"`apt-get install {' '.join(_X_DRIVERS[driver] for driver in lacking)}`",
         )
     if not missing and not lacking:
-        yield fine(", ".join(program.path.get("") for program in wanted))
+        yield fine(_paths(case))
+
+
+def _here(case: Case, missing: list[Program]) -> str:
+    """What to say of the programs where a desktop runs that has its own."""
+    if not missing:
+        return _paths(case)
+    names = listed(getattr(case.config.programs, p.name, p.name) for p in missing)
+    return f"{names} {are(len(missing))} not here, and need not be: the desktop runs elsewhere"
+
+
+def _paths(case: Case) -> str:
+    return ", ".join(program.path.get("") for program in case.machine.system.programs)
 
 
 def _lacking_x_drivers(case: Case) -> list[GpuDriver]:
@@ -154,7 +169,7 @@ def x_sockets(case: Case) -> Iterator[Verdict]:
             )
         else:
             yield fine(f"{_X_SOCKETS} is not here yet: the desktop makes it when it starts")
-    elif not place.writable:
+    elif not place.writable and not case.served:
         yield wrong(
             f"{_X_SOCKETS} may not be written: mode {place.mode}, owner {place.uid}",
             "no X server of ours can listen there",
@@ -190,10 +205,13 @@ def disk(case: Case) -> Iterator[Verdict]:
 
 def _unfit_directory(case: Case, place: Place) -> Iterator[Verdict]:
     own = case.machine.system.uid
+    desktop = case.machine.desktop.value
+    cookie = None if desktop is None else desktop.cookie.value  # it is the desktop's own user's
+    trusted = {own, 0} if cookie is None else {own, 0, cookie.uid}
     other_dir = "use a directory of your own (runtime.dir, or --runtime-dir)"
-    if not place.writable:
+    if not place.writable and not case.served:
         yield wrong(f"{place.path} may not be written by us (uid {own})", _NO_START, other_dir)
-    elif place.uid not in {own, 0} and bits(place.mode) & 0o1000 == 0:
+    elif place.uid not in trusted and bits(place.mode) & 0o1000 == 0:
         yield wrong(
             f"{place.path} belongs to another user (uid {place.uid})",
             "they could take the desktop's sockets and cookie away and put their own there",

@@ -18,8 +18,9 @@ from vizproxy.errors import NotReadyError
 from vizproxy.facts.calls import DriverCalls
 from vizproxy.facts.model import Machine
 
-KEPT_SECONDS: Final = 10.0
-"""How long a report is good for. Looking anew for each reader would keep a busy machine busy."""
+KEPT_SECONDS: Final = 2.0
+"""How long a report is good for. Those who ask at once share one; who has mended something and asks
+again gets another."""
 
 PATIENCE_SECONDS: Final = 20.0
 """How long the look at the machine may take: more than the calls in it may, one after the other."""
@@ -75,7 +76,8 @@ class Checkup:
 
         def work() -> Report:
             machine = replace(self._probe(), desktop=desktop)
-            return examine(make_case(machine, self._config, self._templates, plan=plan))
+            case = make_case(machine, self._config, self._templates, plan=plan, here=True)
+            return examine(case)
 
         try:
             return await self._calls.call(work)

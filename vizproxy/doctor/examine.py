@@ -14,8 +14,7 @@ from vizproxy.doctor import (
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.check import Check
 from vizproxy.doctor.model import Report
-from vizproxy.doctor.words import printable
-from vizproxy.errors import PlanError
+from vizproxy.facts.reading import printable
 
 CHECKS: Final = (
     Check("gpu", "GPU", checks_gpu.gpu),
@@ -43,7 +42,7 @@ CHECKS: Final = (
 
 def examine(case: Case) -> Report:
     """Apply every check to a case."""
-    name, reason, warning = _plan(case)
+    name, reason, warning = checks_desktop.told(case)
     return Report(
         machine=describe(case),
         plan=printable(name),
@@ -51,12 +50,6 @@ def examine(case: Case) -> Report:
         plan_warning=printable(warning),
         findings=tuple(finding for check in CHECKS for finding in check.findings(case)),
     )
-
-
-def _plan(case: Case) -> tuple[str, str, str]:
-    if isinstance(case.plan, PlanError):
-        return case.config.display.plan.value, "it was asked for", str(case.plan)
-    return checks_desktop.in_force(case, case.plan)
 
 
 def describe(case: Case) -> str:
@@ -75,5 +68,5 @@ def _described(case: Case) -> str:
     chosen = case.facts.gpu
     if chosen is not None:
         return f"{where}, {chosen}"
-    models = [known.model for known in machine.files.kernel_gpus.get(())]
+    models = [known.model for known in machine.files.kernel_gpus.get(()) if case.given]
     return f"{where}, {models[0] if models and models[0] else 'no GPU'}"

@@ -23,7 +23,7 @@ from vizproxy.facts.model import Fact, Place, RunningDesktop, XDisplay, known, u
 from vizproxy.supervise.probes import ProbeError
 from vizproxy.thisside import on_this_side
 
-PATIENCE_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 5.0
 """How long an X server may take to answer. It does in a millisecond, unless a program holds it."""
 
 _DISPLAY: Final = re.compile(r":(\d{1,5})(?:\.\d+)?")

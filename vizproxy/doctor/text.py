@@ -8,12 +8,20 @@ from typing import Final
 
 from vizproxy.doctor.model import Finding, Level, Report
 
+MARKS: Final = {Level.GREEN: "✔", Level.YELLOW: "!", Level.RED: "✘"}
+PLAIN_MARKS: Final = {Level.GREEN: "+", Level.YELLOW: "!", Level.RED: "x"}
+"""The mark of each level, and the same for output that can carry ASCII alone."""
+
+ARROW: Final = "→"
+PLAIN_ARROW: Final = ">"
+"""What comes before a remedy."""
+
 NARROWEST: Final = 40
 WIDEST: Final = 100
 """Lines that are longer than that are hard to read, however wide the terminal is."""
 
-_MARKS: Final = {Level.GREEN: ("32", "✔"), Level.YELLOW: ("33", "!"), Level.RED: ("31", "✘")}
-"""Colour (SGR parameter) and mark of each level."""
+_COLOURS: Final = {Level.GREEN: "32", Level.YELLOW: "33", Level.RED: "31"}
+"""The colour (SGR parameter) of each level."""
 
 _DIM: Final = "2"
 _BOLD: Final = "1"
@@ -21,10 +29,15 @@ _LEAST_ROOM: Final = 24
 """Columns of text below which the titles get lines of their own."""
 
 
-def describe(report: Report, *, width: int, colour: bool) -> list[str]:
-    """The report as lines of at most ``width`` columns, but for words that are longer than that."""
+def describe(
+    report: Report, *, width: int, colour: bool, encoding: str | None = "utf-8"
+) -> list[str]:
+    """The report as lines of at most ``width`` columns, but for words that are longer than that.
+
+    Marks are such that the ``encoding`` can carry them.
+    """
     width = max(NARROWEST, min(width, WIDEST))
-    style = _Style(colour)
+    style = _Style(colour, carries(encoding))
     column = 4 + max((len(finding.title) for finding in report.findings), default=0) + 2
     if width - column < _LEAST_ROOM:
         column = 4
@@ -40,19 +53,33 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-class _Style:
-    """Colours text, or does not."""
+def carries(encoding: str | None) -> bool:
+    """Whether the marks can be written in an encoding; in one that nobody knows they cannot."""
+    try:
+        "".join((*MARKS.values(), ARROW)).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
-    def __init__(self, colour: bool) -> None:
+
+class _Style:
+    """Colours and marks text, or does not."""
+
+    def __init__(self, colour: bool, marks: bool) -> None:
         self._colour = colour
+        self._marks = MARKS if marks else PLAIN_MARKS
+        self._arrow = ARROW if marks else PLAIN_ARROW
 
     def __call__(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and text else text
 
     def mark(self, level: Level) -> str:
         """The mark of a level."""
-        code, mark = _MARKS[level]
-        return self(code, mark)
+        return self(_COLOURS[level], self._marks[level])
+
+    def arrow(self, level: Level) -> str:
+        """What comes before the remedy of a finding of that level."""
+        return self(_COLOURS[level], self._arrow)
 
 
 def _finding(finding: Finding, column: int, width: int, style: _Style) -> Iterator[str]:
@@ -72,7 +99,7 @@ def _finding(finding: Finding, column: int, width: int, style: _Style) -> Iterat
     yield from (indent + line for line in what)
     for line in _wrapped(finding.why, room):
         yield indent + style(_DIM, line)
-    arrow = style(_MARKS[finding.level][0], "→")
+    arrow = style.arrow(finding.level)
     for number, line in enumerate(_wrapped(finding.remedy, room - 2)):
         yield f"{indent}{' ' if number else arrow} {line}"
 

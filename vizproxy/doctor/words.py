@@ -16,11 +16,6 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def printable(text: str) -> str:
-    """Text that does no more than be read: names from drivers and files may have anything in them."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def bits(mode: str) -> int:
     """A file's mode as a number; 0 for what is none."""
     try:

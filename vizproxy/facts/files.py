@@ -107,34 +107,40 @@ def read(
     environ: Mapping[str, str],
     root: Path = Path("/"),
     calls: DriverCalls | None = None,
+    disk: DriverCalls | None = None,
 ) -> Files:
     """Look at all of it. Never raises.
 
     What NVIDIA's kernel driver answers itself is asked by ``calls``: with a GPU in trouble, even
-    reading a file in /proc may hang.
+    reading a file in /proc may hang. The rest is read by ``disk``: libraries may lie on a network.
     """
-    calls = calls or DriverCalls()
+
+    def driver(look: Callable[[], T]) -> Fact[T]:
+        return _in_time(asked, look, "NVIDIA's kernel driver")
+
+    def files(look: Callable[[], T]) -> Fact[T]:
+        return _in_time(read_by, look, "a file system")
+
+    asked, read_by = calls or DriverCalls(), disk or DriverCalls(name="file system")
     directories = tuple(_module_directories(config, root))
     return Files(
-        kernel_driver=_in_time(calls, lambda: _kernel_driver(root)),
-        kernel_gpus=_in_time(calls, lambda: _kernel_gpus(root)),
-        nvidia_nodes=fact(lambda: _nodes(root, "/dev", _NVIDIA_NODE)),
-        dri_nodes=fact(lambda: _dri_nodes(root)),
-        x_drivers=fact(lambda: _x_drivers(directories)),
-        x_modules=fact(lambda: _libraries(root, directories, _NVIDIA_X_MODULE)),
-        gl_libraries=fact(lambda: _libraries(root, _library_places(environ, root), _GL_LIBRARY)),
-        egl_vendors=fact(lambda: _egl_vendors(root)),
-        virtualgl=fact(lambda: _virtualgl(config, environ, root)),
+        kernel_driver=driver(lambda: _kernel_driver(root)),
+        kernel_gpus=driver(lambda: _kernel_gpus(root)),
+        nvidia_nodes=files(lambda: _nodes(root, "/dev", _NVIDIA_NODE)),
+        dri_nodes=files(lambda: _dri_nodes(root)),
+        x_drivers=files(lambda: _x_drivers(directories)),
+        x_modules=files(lambda: _libraries(root, directories, _NVIDIA_X_MODULE)),
+        gl_libraries=files(lambda: _libraries(root, _library_places(environ, root), _GL_LIBRARY)),
+        egl_vendors=files(lambda: _egl_vendors(root)),
+        virtualgl=files(lambda: _virtualgl(config, environ, root)),
     )
 
 
-def _in_time(calls: DriverCalls, look: Callable[[], T]) -> Fact[T]:
+def _in_time(calls: DriverCalls, look: Callable[[], T], who: str) -> Fact[T]:
     try:
         return calls.wait(lambda: fact(look))
     except TimeoutError:
-        return unknown("NVIDIA's kernel driver has not answered in time")
-    except RuntimeError:  # the limit of processes counts threads, too
-        return unknown("no thread can be started to ask NVIDIA's kernel driver")
+        return unknown(f"{who} has not answered in time")
 
 
 # ------------------------------------------------------------------------------- the kernel's

@@ -140,10 +140,7 @@ def read_within(calls: DriverCalls, library: Library = NVML) -> Nvml:
     try:
         return calls.wait(lambda: read(library))
     except TimeoutError:
-        why = SILENT
-    except RuntimeError:  # the limit of processes counts threads, too
-        why = "no thread can be started to ask NVML"
-    return Nvml(unknown(why), unknown(why))
+        return Nvml(unknown(SILENT), unknown(SILENT))
 
 
 def read(library: Library = NVML) -> Nvml:

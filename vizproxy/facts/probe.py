@@ -29,11 +29,12 @@ def probe(
     hangs is not asked again.
     """
     driver = calls or DriverCalls()
+    storage = disk or DriverCalls(name="file system")
     return Machine(
         # Files first. If the kernel's driver hangs, NVML is given up at once.
-        files=files.read(config, environ, root, driver),
+        files=files.read(config, environ, root, driver, storage),
         nvml=read_within(driver, library),
-        system=_system(config, environ, root, disk or DriverCalls(name="file system")),
+        system=_system(config, environ, root, storage),
         desktop=unknown("nobody asked it"),
     )
 
@@ -43,5 +44,3 @@ def _system(config: Config, environ: Mapping[str, str], root: Path, disk: Driver
         return disk.wait(lambda: system.read(config, environ, root))
     except TimeoutError:
         return system.not_read("a file system has not answered in time", environ)
-    except RuntimeError:  # the limit of processes counts threads, too
-        return system.not_read("no thread can be started to look", environ)

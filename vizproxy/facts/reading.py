@@ -105,6 +105,11 @@ def plain(told: str) -> str:
     return told.encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(told: str) -> str:
+    """A text that only shows itself: what drivers and recordings tell may hold a terminal's codes."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in told)
+
+
 def octal(mode: int) -> str:
     """The permissions in a file's mode as text: ``0666``."""
     return f"{stat.S_IMODE(mode):04o}"

@@ -19,7 +19,7 @@ from typing import Final
 from vizproxy.config import VirtualGLFor
 from vizproxy.errors import FileSystemError
 from vizproxy.thisside import PAGE_VARIABLE, SOCKET_VARIABLE, on_this_side
-from vizproxy.virtualgl import VirtualGL
+from vizproxy.virtualgl import VirtualGL, display_here
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Surroundings:
         # Without a script, all is in the environment: there is no command to put the script before.
         preloaded = dataclasses.replace(found, vglrun=None)
         before = self._process.original
-        after = preloaded.environment(display, before)
+        after = preloaded.environment(display_here(display), before)
         return {name: value for name, value in after.items() if before.get(name) != value}
 
 

@@ -93,7 +93,8 @@ def start_for(order: Order, granted: Mapping[str, Any], environ: Mapping[str, st
     own = {"VIZPROXY_SOCKET": str(order.socket), MARK_VARIABLE: order.mark}
     env = {**virtualgl.without(environ), **wanted, **own}
     argv = order.argv
-    if (display := granted["virtualgl_display"]) is not None:
+    if (told := granted["virtualgl_display"]) is not None:
+        display = virtualgl.display_here(told)
         here = virtualgl.get(order.virtualgl_dir, environ)
         argv, env = here.command(display, argv), here.environment(display, env)
     return Start(argv, env, str(granted["warning"]))
