@@ -135,6 +135,8 @@ async def test_the_dialog_has_keyboard_and_mouse_for_itself(
             await keyboard.press(chord)
         await checkup.viewer.sees(RED, 50, 150)
         assert await checkup.viewer.state() == "connected", "the picture goes on"
+        await checkup.viewer.drag_from(checkup.verdict, 50, 150)
+        assert await checkup.dialog.is_visible(), "text was selected, and no more"
         await checkup.viewer.click(50, 150)
         await checkup.is_closed()
         await keyboard.type("k")
@@ -212,6 +214,7 @@ async def test_a_check_up_that_takes_long_or_fails(degraded: Daemon, new_viewer:
     await checkup.is_there()
     assert not await checkup.dialog.locator("#checkup-failure").is_visible()
     assert await checkup.rows("#checkup-rows").count() > 0
+    assert await checkup.dialog.locator("#checkup-fine:not([open])").count() == 1, "folded"
 
 
 async def test_a_desktop_with_nothing_to_say_is_checked_by_keyboard(
@@ -235,23 +238,39 @@ async def test_a_desktop_with_nothing_to_say_is_checked_by_keyboard(
         assert told["state"] == 0
 
 
+async def tell_something(desktop: Daemon) -> None:
+    """Bring about a notice about the desktop itself: that nobody can have so much."""
+    async with desktop.session() as session, session.ws_connect("api/v1/lease") as socket:
+        await socket.send_json(TOO_MUCH)
+        assert (await socket.receive_json())["code"] == "no_room"
+
+
 async def test_what_the_desktop_tells_later_is_shown_beside_the_picture(
     viewer: Viewer, desktop: Daemon
 ) -> None:
     checkup = Checkup(viewer)
     gpu = {"name": "A", "uuid": "GPU-1", "condition": "lost", "reason": "it fell off the bus"}
+    server = {"name": "xorg3d", "title": "3D X server", "state": "fatal", "reason": "exited"}
 
     async def with_gpu(route: Route) -> None:
         status = await desktop.status()
-        await route.fulfill(json={**status, "gpu": gpu})
+        components = [*status["components"], server]
+        await route.fulfill(json={**status, "gpu": gpu, "components": components})
 
     await viewer.page.route(re.compile("/api/v1/status$"), with_gpu)
-    # Any notice about the desktop itself will do: this one says that nobody can have so much.
-    async with desktop.session() as session, session.ws_connect("api/v1/lease") as socket:
-        await socket.send_json(TOO_MUCH)
-        assert (await socket.receive_json())["code"] == "no_room"
+    await tell_something(desktop)
     await checkup.advice.get_by_text("The GPU has failed.").wait_for()
+    await checkup.advice.locator("#advice-close").click()
+    await checkup.advice.wait_for(state="hidden")
+
     gpu["condition"] = "fine"
+    await tell_something(desktop)
+    await checkup.advice.get_by_text("The X server on the GPU does not run.").wait_for()
+    gpu["condition"] = "lost"
+    await tell_something(desktop)
+    await checkup.advice.get_by_text("The GPU has failed.").wait_for()
+
+    gpu["condition"], server["state"] = "fine", "ready"
     await checkup.advice.locator("#advice-why").click()
     await viewer.frame.locator("#checkup-open:not(.poor)").wait_for(state="attached")
 
@@ -307,8 +326,13 @@ async def test_who_is_no_longer_let_in_sees_no_report(
         await checkup.viewer.page.keyboard.press(TOOLBAR)
         await checkup.viewer.frame.locator("#checkup-open").click()
         await checkup.is_there()
+        await checkup.viewer.page.evaluate(NO_CLIPBOARD)
+        await checkup.dialog.locator("#checkup-copy").click()
+        field = checkup.dialog.locator("#checkup-text")
+        await field.wait_for()
         await checkup.viewer.page.context.clear_cookies()
         os.kill((await daemon.pids())["x11vnc"], signal.SIGKILL)
         await checkup.viewer.reaches("denied")
         await checkup.is_closed()
         assert await checkup.rows().count() == 0
+        assert await field.input_value() == ""

@@ -123,7 +123,11 @@ async def test_help_says_how_to_start_a_program(link: str, new_viewer: NewViewer
         await way.locator("button.copy").click()
         await way.locator("button.copy", has_text="Copied").wait_for()
         assert await viewer.page.evaluate("navigator.clipboard.readText()") == command
-    await viewer.page.keyboard.press("Escape")
+    await viewer.drag_from(viewer.frame.locator("#help-title"), 50, 300)
+    assert await help_dialog.is_visible(), "text was selected, and no more"
+    await help_dialog.click(position={"x": 5, "y": 50})
+    assert await help_dialog.is_visible(), "that is its edge"
+    await viewer.click(50, 300)
     await help_dialog.wait_for(state="hidden")
 
     async def desktop_has_focus() -> bool:  # the page hears of the end after it is to be seen

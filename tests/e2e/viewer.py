@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from PIL import Image
-from playwright.async_api import ConsoleMessage, Frame, Page
+from playwright.async_api import ConsoleMessage, Frame, Locator, Page
 from Xlib import XK
 
 from tests.support import Daemon, Program, eventually, program_on
@@ -132,6 +132,13 @@ class Viewer:
     async def click(self, x: int, y: int, **options: Any) -> None:
         """Click on a pixel of the desktop."""
         await self.page.mouse.click(*await self.place_of(x, y), **options)
+
+    async def drag_from(self, element: Locator, x: int, y: int) -> None:
+        """Press the mouse on an element of the page, and let go of it over a pixel of the desktop."""
+        await element.hover()
+        await self.page.mouse.down()
+        await self.page.mouse.move(*await self.place_of(x, y), steps=3)
+        await self.page.mouse.up()
 
     async def type_foreign(self, character: str) -> None:
         """Press a key that has this character on the visitor's keyboard, but not on a US one."""

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { advice } from '../../vizproxy/web/advice-view.js';
+import { advice, stillSeen } from '../../vizproxy/web/advice-view.js';
 import { status } from './fixtures.mjs';
 
 const planned = (name, warning, gpu = null) => ({ ...status('ready'), plan: { name, reason: '', warning }, gpu });
+
+const LOST = { condition: 'lost', reason: 'it fell off the bus' };
+const FINE = { condition: 'fine', reason: '' };
+
+/** With an X server on the GPU beside the desktop's own. */
+function served(state, warning = '', gpu = FINE) {
+  const server = { name: 'xorg3d', title: '3D X server', state, reason: 'exited with 1' };
+  const { components, ...rest } = planned('virtualgl', warning, gpu);
+  return { ...rest, components: [...components, server] };
+}
 
 test('where all is as it should be there is nothing to say', () => {
   assert.equal(advice(null), null);
@@ -29,4 +39,24 @@ test('a GPU that fails is told before the plan, and again when it fails in anoth
   assert.match(silent.text, /^The GPU does not answer\./);
   assert.notEqual(lost.key, silent.key);
   assert.equal(advice(planned('direct', '', { condition: 'asleep', reason: '' })).text, 'The GPU is asleep.');
+});
+
+test('an X server on the GPU that was given up is told, where no other plan is in force', () => {
+  for (const state of ['ready', 'starting', 'backoff']) assert.equal(advice(served(state)), null);
+  const { key, text } = advice(served('fatal'));
+  assert.equal(text, 'The X server on the GPU does not run.');
+  assert.match(key, /exited with 1/);
+  assert.equal(advice(served('fatal', 'it lacks this')).key, 'it lacks this');
+  assert.match(advice(served('fatal', '', LOST)).text, /^The GPU has failed\./);
+});
+
+test('what was seen to is news again once it was otherwise', () => {
+  const lost = planned('egl', 'a warning', LOST);
+  const seen = [advice(lost).key, 'a warning'];
+  assert.deepEqual(stillSeen(seen, null), seen, 'nothing is known yet');
+  assert.deepEqual(stillSeen(seen, lost), seen, 'the plan is as it was behind the GPU');
+  assert.deepEqual(stillSeen(seen, planned('egl', 'a warning', FINE)), ['a warning']);
+  assert.deepEqual(stillSeen(seen, planned('egl', 'a warning', { ...LOST, condition: 'silent' })), ['a warning']);
+  assert.deepEqual(stillSeen(seen, planned('virtualgl', '', LOST)), [advice(lost).key], 'another plan is in force');
+  assert.deepEqual(stillSeen([advice(served('fatal')).key], served('starting')), []);
 });

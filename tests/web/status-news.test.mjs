@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { EMPTY_DESK, told } from '../../vizproxy/web/apps.js';
-import { StatusNews } from '../../vizproxy/web/status-news.js';
+import { RETRY_TIME, StatusNews } from '../../vizproxy/web/status-news.js';
 import { notice, snapshot, status } from './fixtures.mjs';
-import { settle } from './timers.mjs';
+import { settle, timersOf } from './timers.mjs';
 
 /** A daemon that answers when it is let. */
 function made() {
@@ -46,12 +46,47 @@ test('what comes up while it is asked for is asked for once more', async () => {
   assert.deepEqual([asked.length, seen], [2, ['ready', 'degraded']]);
 });
 
-test('without an answer it waits for the next reason to ask', async () => {
+/** No answer to the last request. */
+async function unanswered(asked) {
+  asked.at(-1).reject(new Error('no'));
+  await settle();
+}
+
+test('without an answer it asks once more after a while, and then waits for the next reason', async (t) => {
+  const pass = timersOf(t);
   const { asked, seen, news } = made();
   void news.ask();
-  asked[0].reject(new Error('no'));
-  await settle();
-  void news.ask();
+  await unanswered(asked);
+  pass(RETRY_TIME - 1);
+  assert.equal(asked.length, 1);
+  pass(1);
   assert.equal(asked.length, 2);
-  assert.deepEqual(seen, []);
+  await unanswered(asked);
+  pass(10 * RETRY_TIME);
+  assert.equal(asked.length, 2);
+  void news.ask();
+  asked[2].resolve(status('degraded'));
+  await settle();
+  pass(10 * RETRY_TIME);
+  assert.deepEqual([asked.length, seen], [3, ['degraded']]);
+});
+
+test('a new reason takes the place of asking once more, and may be asked for again itself', async (t) => {
+  const pass = timersOf(t);
+  const { asked, seen, news } = made();
+  void news.ask();
+  await unanswered(asked);
+  void news.ask();
+  pass(RETRY_TIME);
+  assert.equal(asked.length, 2, 'one request at a time');
+  await unanswered(asked);
+  pass(RETRY_TIME);
+  assert.equal(asked.length, 3);
+  void news.ask();
+  await unanswered(asked);
+  pass(RETRY_TIME);
+  assert.equal(asked.length, 4, 'what came up during the last one was not answered');
+  asked[3].resolve(status('ready'));
+  await settle();
+  assert.deepEqual(seen, ['ready']);
 });

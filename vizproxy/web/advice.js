@@ -1,6 +1,6 @@
 /**
  * The notice over the picture that says what is not as good as it could be. It is shown until somebody
- * has seen to it, once for each thing the daemon says, and takes neither keyboard nor picture away.
+ * has seen to it, once each time that something comes up, and takes neither keyboard nor picture away.
  *
  * @typedef {import('./api.js').Status} Status
  *
@@ -10,7 +10,7 @@
  * @property {() => void} focusDesktop
  */
 
-import { advice } from './advice-view.js';
+import { advice, stillSeen } from './advice-view.js';
 import { byId, setText } from './overlay.js';
 import { keep, kept } from './store.js';
 
@@ -19,7 +19,7 @@ export class Advice {
   constructor(actions) {
     this._actions = actions;
     this._element = byId('advice');
-    this._seen = new Set(kept('advice'));
+    this._seen = kept('advice');
     this._key = '';
     this._wire();
   }
@@ -29,19 +29,26 @@ export class Advice {
    * @param {boolean} shown   whether there is a picture over which to show it
    */
   follow(status, shown) {
+    this._keepSeen(stillSeen(this._seen, status));
     const now = advice(status);
     this._key = now?.key ?? '';
     this._actions.mark(now?.text ?? '');
-    const wanted = shown && now !== null && !this._seen.has(now.key);
+    const wanted = shown && now !== null && !this._seen.includes(now.key);
     // First the words: the region around them is read aloud when they turn up.
     if (now) setText(byId('advice-text'), now.text);
     this._element.hidden = !wanted;
   }
 
   _dismiss() {
-    this._seen.add(this._key);
-    keep('advice', [...this._seen]);
+    this._keepSeen([...this._seen, this._key]);
     this._element.hidden = true;
+  }
+
+  /** @param {string[]} keys */
+  _keepSeen(keys) {
+    if (keys.length === this._seen.length) return;
+    this._seen = keys;
+    keep('advice', keys);
   }
 
   _wire() {

@@ -13,7 +13,7 @@
 
 import { answered, asked, asText, checkupView, failed, NO_CHECKUP } from './checkup.js';
 import { explain } from './describe.js';
-import { byId, copy, setText, showCopied } from './overlay.js';
+import { byId, closeBeside, copy, setText, showCopied } from './overlay.js';
 import { fromTemplate, part, setAttribute, setLine, showKeyed } from './rows.js';
 
 /**
@@ -65,7 +65,7 @@ export class CheckupDialog {
     this._state = NO_CHECKUP;
     /** Grows when what was asked for is no longer wanted. */
     this._era = 0;
-    /** Nothing was shown since it was opened. */
+    /** No report has come since it was opened. */
     this._fresh = true;
     this._wire();
   }
@@ -74,7 +74,7 @@ export class CheckupDialog {
     if (this._dialog.open) return;
     // noVNC lets go of all keys on this event; else one that is held would stay down on the desktop.
     window.dispatchEvent(new Event('blur'));
-    byId('checkup-text').hidden = true;
+    this._hideText();
     this._fresh = true;
     this._dialog.showModal();
     byId('checkup-body').scrollTop = 0;
@@ -87,6 +87,7 @@ export class CheckupDialog {
     if (this._state === NO_CHECKUP) return;
     this._era += 1;
     this._state = NO_CHECKUP;
+    this._hideText();
     this._dialog.close();
     this._show();
   }
@@ -105,7 +106,8 @@ export class CheckupDialog {
     if (era !== this._era) return;
     this._turn(next);
     // What is fine is unfolded where there is nothing else; then it is the reader's choice.
-    if (this._fresh) /** @type {HTMLDetailsElement} */ (byId('checkup-fine')).open = byId('checkup-rows').hidden;
+    if (!this._fresh || next.failure) return;
+    /** @type {HTMLDetailsElement} */ (byId('checkup-fine')).open = byId('checkup-rows').hidden;
     this._fresh = false;
   }
 
@@ -140,27 +142,34 @@ export class CheckupDialog {
   async _copy() {
     const { report, at } = this._state;
     if (!report) return;
+    const era = this._era;
     const text = asText(report, at);
     /** @type {HTMLTextAreaElement} */
     const field = byId('checkup-text');
     const copied = await copy(text, () => {
+      if (era !== this._era) return;
       field.value = text;
       field.hidden = false;
       field.select();
     });
     if (copied && !field.hidden) {
-      field.hidden = true;
+      this._hideText();
       byId('checkup-copy').focus();
     }
     showCopied(byId('checkup-copy'), copied);
   }
 
+  _hideText() {
+    /** @type {HTMLTextAreaElement} */
+    const field = byId('checkup-text');
+    field.hidden = true;
+    field.value = '';
+  }
+
   _wire() {
     byId('checkup-again').addEventListener('click', () => void this._ask());
     byId('checkup-copy').addEventListener('click', () => void this._copy());
-    this._dialog.addEventListener('click', (event) => {
-      if (event.target === this._dialog) this._dialog.close(); // beside the dialog's content
-    });
+    closeBeside(this._dialog);
     this._dialog.addEventListener('close', () => this._surroundings.left());
   }
 }

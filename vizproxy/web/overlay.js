@@ -100,6 +100,25 @@ export function inDialog() {
   return document.querySelector('dialog[open]') !== null;
 }
 
+/**
+ * Closes a dialog at a click beside it: one that began there, too, as the end of a selection of text does not.
+ *
+ * @param {HTMLDialogElement} dialog
+ */
+export function closeBeside(dialog) {
+  /** @param {MouseEvent} event */
+  const beside = ({ target, clientX, clientY }) => {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    return target === dialog && (clientX < left || clientX >= right || clientY < top || clientY >= bottom);
+  };
+  let began = false;
+  dialog.addEventListener('pointerdown', (event) => { began = beside(event); });
+  dialog.addEventListener('click', (event) => {
+    if (began && beside(event)) dialog.close();
+    began = false;
+  });
+}
+
 /** How long a toast stays, in milliseconds. */
 const TOAST_TIME = 6_000;
 

@@ -30,9 +30,10 @@ export function remember(name, choice) {
  */
 export function kept(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(`vizproxy.${name}`) ?? '[]');
+    const things = JSON.parse(sessionStorage.getItem(`vizproxy.${name}`) ?? '[]');
+    return Array.isArray(things) ? things : [];
   } catch {
-    return []; // storage is blocked
+    return []; // storage is blocked, or something else is in it
   }
 }
 

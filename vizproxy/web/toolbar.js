@@ -15,7 +15,7 @@
  */
 
 import { FullScreen } from './fullscreen.js';
-import { byId, inDialog } from './overlay.js';
+import { byId, closeBeside, inDialog } from './overlay.js';
 import { setLabel } from './rows.js';
 import { remember, remembered } from './store.js';
 
@@ -185,9 +185,7 @@ export class Toolbar {
       this._setOpen(false);
       help.showModal();
     });
-    help.addEventListener('click', (event) => {
-      if (event.target === help) help.close(); // beside the dialog's content
-    });
+    closeBeside(help);
     byId('help-start').addEventListener('click', () => help.close('menu'));
     help.addEventListener('close', () => {
       if (help.returnValue === 'menu') this._actions.openMenu();
