@@ -25,7 +25,7 @@ from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
 from vizproxy.display import facts, files, plan
 from vizproxy.display.components import DisplayAddress, Stack
-from vizproxy.display.gpu import watched
+from vizproxy.display.gpu import GpuFramebuffer, watched
 from vizproxy.display.gpuwatch import GpuWatch, Tell
 from vizproxy.display.inforce import PlanInForce
 from vizproxy.display.recovery import Recovery
@@ -33,7 +33,7 @@ from vizproxy.doctor.checkup import Checkup
 from vizproxy.errors import NotReadyError
 from vizproxy.facts import nvml
 from vizproxy.facts.calls import DriverCalls
-from vizproxy.facts.model import Machine
+from vizproxy.facts.model import Gpu, Machine
 from vizproxy.facts.probe import probe
 from vizproxy.gateway.access import Gatekeeper
 from vizproxy.gateway.idleness import Idleness
@@ -149,9 +149,16 @@ def assemble(given: Given) -> Parts:
     def tell(level: int, kind: str, text: str) -> None:
         broker.announce(_LEVELS[level], kind, text)
 
+    def limits() -> BrokerLimits:
+        return _limits(config, given.found.machine, in_force.now, gpu.framebuffer)
+
+    def measured() -> None:
+        broker.limit(limits())
+        broker.scene_changed()
+
     def plan_changed() -> None:
         screen.limit(_bound(in_force.now))
-        broker.limit(_limits(config, given.found.machine, in_force.now))
+        measured()
         changes.bump()
 
     # The broker is made last: it needs those who tell it of changes.
@@ -161,7 +168,7 @@ def assemble(given: Given) -> Parts:
         in_force,
         tell=tell,
         plan_changed=plan_changed,
-        measured=lambda: broker.scene_changed(),  # noqa: PLW0108
+        measured=measured,
         changes=changes,
     )
     desktop = RunningDesktop(
@@ -177,10 +184,10 @@ def assemble(given: Given) -> Parts:
         listening=given.listening,
         log_lines_lost=given.log_lines_lost,
         gpu=lambda: gpu.status,
-        falling_back=lambda: recovery.due,
+        recovery=recovery,
     )
     broker = Broker(
-        limits=_limits(config, given.found.machine, in_force.now),
+        limits=limits(),
         policy=BrokerPolicy(
             config.broker.over_use, config.broker.over_use_grace, config.broker.close_timeout
         ),
@@ -236,6 +243,7 @@ def _gpu_parts(
         following=recovery,
         measured=measured,
         changed=changes.bump,
+        seen=_listed(given.found.machine, watched(in_force.now)) is not None,
     )
     return recovery, watch
 
@@ -343,20 +351,38 @@ def _gateway(
     )
 
 
-def _limits(config: Config, machine: Machine, chosen: plan.RenderingPlan) -> BrokerLimits:
+def _limits(
+    config: Config,
+    machine: Machine,
+    chosen: plan.RenderingPlan,
+    read: GpuFramebuffer | None,
+) -> BrokerLimits:
+    """The limits by a plan; ``read`` is what was last read of the GPU."""
     settings = config.broker
     framebuffer = settings.framebuffer
     if framebuffer is None:
-        framebuffer = _framebuffer_total(machine, chosen) or PIXMAP_BUDGET_BYTES
+        framebuffer = _framebuffer_total(machine, chosen, read) or PIXMAP_BUDGET_BYTES
     return limits_for(settings.max_apps, framebuffer, settings.app_framebuffer)
 
 
-def _framebuffer_total(machine: Machine, chosen: plan.RenderingPlan) -> int | None:
+def _framebuffer_total(
+    machine: Machine, chosen: plan.RenderingPlan, read: GpuFramebuffer | None
+) -> int | None:
     """The bytes of framebuffer of the GPU that a plan draws on, if that is known."""
     gpu = watched(chosen)
-    if gpu is not None:
-        for one in machine.nvml.gpus.get(()):
-            same = one.uuid.value == gpu.uuid if gpu.uuid else one.address.value == gpu.address
-            if same and one.framebuffer.value is not None:
-                return one.framebuffer.value.total
+    if gpu is None:
+        return None
+    if read is not None:
+        return read.total
+    listed = _listed(machine, gpu)
+    return listed.framebuffer.value.total if listed and listed.framebuffer.value else None
+
+
+def _listed(machine: Machine, gpu: plan.ChosenGpu | None) -> Gpu | None:
+    """What NVML has told of a GPU at the start, if it has."""
+    if gpu is None:
+        return None
+    for one in machine.nvml.gpus.get(()):
+        if one.uuid.value == gpu.uuid if gpu.uuid else one.address.value == gpu.address:
+            return one
     return None

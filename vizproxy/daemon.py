@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+CANCEL_SECONDS: Final = 2.0
+"""How long a task that was cancelled may take to end."""
+
 
 class Daemon:
     """One run of vizproxy.
@@ -125,13 +128,14 @@ class Daemon:
                 ):
                     await self._until_ended(parts.desktop, urls, token)
                     log.info("the desktop is being ended")
+                    parts.recovery.end()
                     parts.desktop.begin_stopping()
                     await asyncio.gather(parts.gateway.close(), parts.services.sockets.close())
         finally:
             await parts.session.close()
             for address in parts.addresses:
-                if address.number is not None:
-                    files.remove_dead_display(address.number)
+                for number in address.numbers:
+                    files.remove_dead_display(number)
 
     async def _watch_busy_apps(self, parts: Parts) -> None:
         default = self._config.broker.activity
@@ -165,13 +169,14 @@ class Daemon:
     async def _in_background(
         self, name: str, work: Coroutine[Any, Any, None]
     ) -> AsyncIterator[None]:
-        """Run a task beside what happens within. What it raises is a bug."""
+        """Run a task beside what happens within, and no longer. What it raises is a bug."""
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._background_done)
         try:
             yield
         finally:
             task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_SECONDS)
 
     def _background_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

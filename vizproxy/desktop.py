@@ -18,6 +18,7 @@ from vizproxy.display.components import DisplayAddress
 from vizproxy.display.gpuhealth import GpuStatus
 from vizproxy.display.inforce import PlanInForce
 from vizproxy.display.plan import choose_for_app
+from vizproxy.display.recovery import Recovery
 from vizproxy.errors import NotReadyError, VizproxyError
 from vizproxy.runtime import Layout
 from vizproxy.supervise.machine import UP, State
@@ -30,8 +31,8 @@ class RunningDesktop:
     """Answers what handlers ask of the desktop.
 
     ``changes`` is bumped by every part of the desktop that the status shows. ``viewers``, ``apps``,
-    ``last_activity``, ``listening``, ``log_lines_lost`` and ``gpu`` are asked for at every status;
-    ``falling_back`` tells whether another plan is about to be in force.
+    ``last_activity``, ``listening``, ``log_lines_lost`` and ``gpu`` are asked for at every status, as
+    is ``recovery``.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class RunningDesktop:
         listening: Callable[[], Sequence[str]],
         log_lines_lost: Callable[[], int],
         gpu: Callable[[], GpuStatus | None],
-        falling_back: Callable[[], bool],
+        recovery: Recovery,
     ) -> None:
         self._changes = changes
         self._plan = plan
@@ -63,7 +64,7 @@ class RunningDesktop:
         self._listening = listening
         self._log_lines_lost = log_lines_lost
         self._gpu = gpu
-        self._falling_back = falling_back
+        self._recovery = recovery
         self._supervisor: Supervisor | None = None
         self._stopping = False
 
@@ -117,6 +118,7 @@ class RunningDesktop:
             listening=tuple(self._listening()),
             log_lines_lost=self._log_lines_lost(),
             gpu=self._gpu(),
+            gpu_server_warning=self._recovery.warning,
         )
 
     async def status_after(self, revision: int, limit: float) -> Status:
@@ -153,7 +155,7 @@ class RunningDesktop:
             self.components,
             stopping=self._stopping,
             gpu=self._gpu(),
-            falling_back=self._falling_back(),
+            falling_back=self._recovery.due,
         )
 
     async def ready_for_apps(self, limit: float) -> None:
@@ -172,7 +174,7 @@ class RunningDesktop:
             )
 
     def _has_failed(self) -> bool:
-        if self._falling_back():
+        if self._recovery.due:
             return self._stopping
         return self._stopping or any(
             c.name == "xorg" and c.state is State.FATAL for c in self.components
@@ -180,7 +182,7 @@ class RunningDesktop:
 
     def _takes_apps(self) -> bool:
         """Whether the X servers are up. The window manager is waited for unless it was given up."""
-        if self._falling_back():
+        if self._recovery.due:
             return False
         waited_for = [c for c in self.components if c.name in {"xorg", "xorg3d", "wm"}]
         return bool(waited_for) and all(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.process.scripts import write_script
-from tests.support import Daemon, part, running_daemon, window_on
+from tests.support import Daemon, eventually, part, running_daemon, window_on
 
 RED = (255, 0, 0)
 SAID = "NVIDIA(0): Failed to initialize the NVIDIA GPU at PCI:59@0:0:0"
@@ -52,10 +52,15 @@ async def fallen(daemon: Daemon, name: str) -> dict[str, Any]:
     assert WHY in warning
     assert status["warnings"] == [warning]
     assert warning in daemon.log.read_text()
-    async with daemon.session() as session, session.ws_connect("/api/v1/events") as socket:
-        notices = (await socket.receive_json())["notices"]
-    assert [(n["level"], n["kind"], n["text"]) for n in notices] == [("warning", "plan", warning)]
+    told = await notices(daemon)
+    assert [(n["level"], n["kind"], n["text"]) for n in told] == [("warning", "plan", warning)]
     return status
+
+
+async def notices(daemon: Daemon) -> list[dict[str, Any]]:
+    async with daemon.session() as session, session.ws_connect("/api/v1/events") as socket:
+        found: list[dict[str, Any]] = (await socket.receive_json())["notices"]
+        return found
 
 
 async def test_a_3d_server_that_cannot_start_leads_to_egl(tmp_path: Path) -> None:
@@ -99,4 +104,9 @@ async def test_a_plan_that_was_asked_for_fails_with_the_reason(tmp_path: Path, p
         state = "degraded" if plan == "virtualgl" else "failed"
         status = await daemon.until(lambda seen: seen["state"] == state)
         assert (status["plan"]["name"], status["plan"]["warning"]) == (plan, "")
+        warning = f"{WHY}; try `vizproxy doctor`"
+        assert status["warnings"] == [warning]
+        (notice,) = await eventually(lambda: notices(daemon), of=daemon.log.read_text)
+        shown = (notice["level"], notice["kind"], notice["app"], notice["text"])
+        assert shown == ("error", "gpu_server", None, warning)
         assert await asyncio.wait_for(daemon.end(), 10) == 0

@@ -16,6 +16,9 @@ from tests.process.scripts import write_script
 from tests.support import Daemon, eventually, running_daemon
 
 COMMAND = (sys.executable, "-m", "tests.process.with_gpu")
+IMPATIENT = {"FAKE_GPU_PATIENCE": "0.5"}
+"""So that a call that hangs is soon known to do so; a busy machine's may, too."""
+
 USUAL_SECONDS = 5.0
 """How long an answer may take on a busy machine. A call that hangs goes on until a test ends it."""
 
@@ -58,14 +61,14 @@ class Desk:
             snapshot = await socket.receive_json()
             return [(notice["level"], notice["kind"]) for notice in snapshot["notices"]]
 
-    async def told(self, after: int = 0) -> list[tuple[str, str]]:
-        """Wait for more notices than so many; return them all."""
+    async def told(self, *expected: tuple[str, str]) -> None:
+        """Wait until these are the notices, but for the GPU being slow on a busy machine."""
+        kinds = {kind for _, kind in expected}
 
-        async def check() -> list[tuple[str, str]] | None:
-            notices = await self.notices()
-            return notices if len(notices) > after else None
+        async def check() -> bool:
+            return [notice for notice in await self.notices() if notice[1] in kinds] == [*expected]
 
-        return await eventually(check, of=self.daemon.log.read_text)
+        await eventually(check, of=self.daemon.log.read_text)
 
 
 @asynccontextmanager
@@ -109,8 +112,7 @@ async def test_a_lost_gpu_restarts_the_3d_server_and_nothing_else(tmp_path: Path
         assert (status["state"], status["picture"]) == ("degraded", True)
         assert status["warnings"] == [warning]
         assert warning in status["summary"]
-        server = await here.daemon.until_component("xorg3d", "ready", after=0)
-        assert server["restarts"] == 1
+        await here.daemon.until_component("xorg3d", "ready", after=0)
         after = await here.daemon.pids()
         assert {name for name in before if after[name] != before[name]} == {"xorg3d"}
         assert (await here.daemon.status())["state"] == "degraded", "the GPU is still lost"
@@ -119,18 +121,27 @@ async def test_a_lost_gpu_restarts_the_3d_server_and_nothing_else(tmp_path: Path
         await here.condition("fine")
         status = await here.daemon.ready()
         assert status["warnings"] == []
-        assert await here.notices() == [("error", "gpu_lost"), ("info", "gpu_back")]
-        assert warning in here.daemon.log.read_text()
+        await here.told(("error", "gpu_lost"), ("info", "gpu_back"))
+        assert f"{warning}; programs that drew on it have ended" in here.daemon.log.read_text()
+
+
+async def test_a_gpu_that_its_driver_knows_no_more_is_lost(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.condition("fine")
+        here.order("vanished")
+        status = await here.condition("lost")
+        assert status["gpu"]["reason"] == "the driver does not know it any more"
+        await here.daemon.until_component("xorg3d", "ready", after=0)
 
 
 async def test_xids_are_told_and_a_fatal_one_is_a_loss(tmp_path: Path) -> None:
     async with desk(tmp_path, plan="egl") as here:
         await here.condition("fine")
         here.order("xid 31")
-        assert await here.told() == [("warning", "gpu_xid")]
-        assert (await here.daemon.status())["gpu"]["condition"] == "fine"
+        await here.told(("warning", "gpu_xid"))
+        await here.condition("fine")
         here.order("xid 79")
-        assert (await here.told(after=1))[1] == ("error", "gpu_lost")
+        await here.told(("warning", "gpu_xid"), ("error", "gpu_lost"))
         why = "the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)"
         assert why in here.daemon.log.read_text()
 
@@ -143,7 +154,7 @@ async def test_xids_are_told_and_a_fatal_one_is_a_loss(tmp_path: Path) -> None:
     ],
 )
 async def test_a_driver_in_trouble_holds_up_nobody(tmp_path: Path, order: str, reason: str) -> None:
-    async with desk(tmp_path) as here:
+    async with desk(tmp_path, **(IMPATIENT if order == "hang" else {})) as here:
         await here.condition("fine")
         before = await here.daemon.pids()
         here.order(order)
@@ -160,6 +171,20 @@ async def test_a_driver_in_trouble_holds_up_nobody(tmp_path: Path, order: str, r
         assert time.monotonic() - began < 10, "the end waits for no driver"
 
 
+async def test_a_call_that_hangs_and_fails_in_the_end_is_no_bug(tmp_path: Path) -> None:
+    async with desk(tmp_path, **IMPATIENT) as here:
+        await here.condition("fine")
+        for _ in range(2):
+            here.order("hang")
+            await here.condition("silent")
+            here.order("gone")
+            await here.condition("lost")
+            here.order("fine")
+            await here.condition("fine")
+        assert "a bug in vizproxy" not in here.daemon.log.read_text()
+        assert await here.daemon.end() == 0
+
+
 async def test_a_desktop_that_leaves_the_gpu_is_not_measured_by_it(tmp_path: Path) -> None:
     xorg = write_script(
         tmp_path / "xorg",
@@ -173,14 +198,26 @@ async def test_a_desktop_that_leaves_the_gpu_is_not_measured_by_it(tmp_path: Pat
     }
     async with desk(tmp_path, **settings) as here:
         status = await here.daemon.until(
-            lambda seen: seen["plan"]["name"] == "software" and seen["gpu"] is None
+            lambda seen: (
+                seen["plan"]["name"] == "software"
+                and seen["gpu"] is None
+                and seen["framebuffer"]["gpu"] is None
+            )
         )
         assert status["framebuffer"]["total"] == 2 * 1024**3
-        assert status["framebuffer"]["gpu"] is None
 
 
 async def test_a_driver_that_hangs_from_the_start_holds_up_no_start(tmp_path: Path) -> None:
-    async with desk(tmp_path, "hang") as here:
+    async with desk(tmp_path, "hang", **IMPATIENT) as here:
         status = await here.daemon.ready()
         assert status["gpu"] is None, "nobody knows of a GPU that has never answered"
         assert await here.daemon.end() == 0
+
+
+async def test_the_budget_follows_a_gpu_that_answers_late(tmp_path: Path) -> None:
+    async with desk(tmp_path, "hang", **IMPATIENT) as here:
+        status = await here.daemon.ready()
+        assert status["framebuffer"]["total"] == 2 * 1024**3
+        here.order("fine")
+        status = await here.daemon.until(lambda seen: seen["framebuffer"]["gpu"] is not None)
+        assert status["framebuffer"]["total"] == 4096 * 1024**2

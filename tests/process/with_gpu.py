@@ -1,8 +1,9 @@
 """``vizproxy`` on a machine with a GPU whose driver does as the file named by ``FAKE_GPU`` says.
 
 The words in it: ``fine``; ``throw``: every call fails; ``hang``: none comes back; ``gone``: there is no
-driver any more; ``xid 79``: the GPU answers, and that Xid is reported once. The dummy driver stands in
-for the GPU in X servers. Run as ``python -m tests.process.with_gpu serve``.
+driver any more; ``vanished``: there is a driver, and no such GPU; ``xid 79``: the GPU answers, and that
+Xid is reported once. ``FAKE_GPU_PATIENCE`` is how many seconds a call may take. The dummy driver stands
+in for the GPU in X servers. Run as ``python -m tests.process.with_gpu serve``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from vizproxy import assembly, daemon
 from vizproxy.cli import main
 from vizproxy.display import gpuwatch
 from vizproxy.facts import nvml
-from vizproxy.facts.calls import DriverCalls
+from vizproxy.facts.calls import PATIENCE_SECONDS, DriverCalls
 
-PATIENCE_SECONDS = 0.5
 READ_SECONDS = 0.1
 MEBIBYTE = 1024**2
 
@@ -37,12 +37,14 @@ def obey(driver: Driver, orders: Path, call: str) -> None:
             raise error(pynvml.NVML_ERROR_UNKNOWN)
         case ["gone"]:
             raise error(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+        case ["vanished"] if call.startswith("nvmlDeviceGetHandle"):
+            raise error(pynvml.NVML_ERROR_NOT_FOUND)
         case ["xid", number] if call == "nvmlEventSetWait":
             driver.events.put(Event(int(number)))
             orders.write_text("fine")
 
 
-def run(orders: Path) -> int:
+def run(orders: Path, patience: float) -> int:
     driver = Driver(Card(memory=Memory(4096 * MEBIBYTE, 100 * MEBIBYTE)))
     driver.before = partial(obey, driver, orders)
     for module, name, replacement in (
@@ -50,7 +52,7 @@ def run(orders: Path) -> int:
         (assembly, "GpuWatch", partial(gpuwatch.GpuWatch, library=driver)),
         (gpuwatch, "READ_SECONDS", READ_SECONDS),
         (nvml, "NVML", driver),
-        (daemon, "DriverCalls", partial(DriverCalls, PATIENCE_SECONDS)),
+        (daemon, "DriverCalls", partial(DriverCalls, patience)),
     ):
         assert hasattr(module, name)
         setattr(module, name, replacement)
@@ -58,4 +60,5 @@ def run(orders: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(os.environ["FAKE_GPU"])))
+    patience = float(os.environ.get("FAKE_GPU_PATIENCE", PATIENCE_SECONDS))
+    sys.exit(run(Path(os.environ["FAKE_GPU"]), patience))

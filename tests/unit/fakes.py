@@ -9,6 +9,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from vizproxy.supervise.graph import Component
@@ -122,7 +123,8 @@ class World:
 
     ``unready`` and ``ill`` name the children whose probes fail, ``deaf`` those that do not heed
     TERM, ``immortal`` those that not even KILL ends, ``held`` those whose spawn does not come back
-    yet, ``missing`` those that cannot be executed. ``log`` tells what happened, in order.
+    yet, ``missing`` those that cannot be executed. ``abandoned`` is what children that are given up
+    alive leave behind. ``log`` tells what happened, in order.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class World:
         self.immortal: set[str] = set()
         self.held: dict[str, asyncio.Event] = {}
         self.missing: set[str] = set()
+        self.abandoned: dict[str, Callable[[], str]] = {}
         self.changes = 0
         self.on_change: Callable[[], None] = lambda: None
         self.clock = FakeClock()
@@ -161,6 +164,7 @@ class World:
                     healthy=special.get(f"healthy {name}", self._probe(name, self.ill, "is ill")),
                     after=after,
                     restart_when_ill=name not in never_restarted_for_illness,
+                    abandoned=partial(self._abandoned, name),
                 )
                 for name, after in graph.items()
             ],
@@ -226,6 +230,9 @@ class World:
         await idle()
 
     # what the supervisor uses
+
+    def _abandoned(self, name: str) -> str:
+        return self.abandoned.get(name, str)()
 
     def _spec(self, name: str) -> Callable[[], ProcessSpec]:
         return lambda: ProcessSpec(name, (name,), {}, "setpriv")

@@ -14,11 +14,11 @@ from tests.support import eventually
 from tests.unit.fakes import FakeClock, idle
 from tests.unit.gpudriver import GPU, LOST, NOT_LOADED, UNKNOWN, AtOnce, Driver, Event
 from tests.unit.nvidia import Card, Memory, error
-from vizproxy.display.gpu import GpuFramebuffer
+from vizproxy.display.gpu import VANISHED, GpuFramebuffer
 from vizproxy.display.gpuhealth import Condition, GpuStatus
 from vizproxy.display.gpuwatch import QUIET_SECONDS, READ_SECONDS, GpuWatch
 from vizproxy.display.plan import ChosenGpu
-from vizproxy.display.xidevents import XidListener
+from vizproxy.display.xidevents import TRIES, XidListener
 from vizproxy.facts.calls import DriverCalls
 from vizproxy.facts.nvml import SILENT
 
@@ -28,7 +28,9 @@ INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 class Watching:
     """A watch, its driver and its clock, and what it has told whom."""
 
-    def __init__(self, driver: Driver, calls: DriverCalls | None = None) -> None:
+    def __init__(
+        self, driver: Driver, calls: DriverCalls | None = None, *, seen: bool = False
+    ) -> None:
         self.driver = driver
         self.calls = AtOnce()
         self.clock = FakeClock()
@@ -36,6 +38,7 @@ class Watching:
         self.told: list[tuple[int, str, str]] = []
         self.followed: list[str] = []
         self.changes: list[str] = []
+        self.lost_with_it = ""
         self.watch = GpuWatch(
             lambda: self.gpu,
             calls if calls is not None else self.calls,
@@ -43,6 +46,7 @@ class Watching:
             following=self,
             measured=lambda: self.changes.append("measured"),
             changed=lambda: self.changes.append("changed"),
+            seen=seen,
             library=driver,
             clock=self.clock,
         )
@@ -52,6 +56,9 @@ class Watching:
 
     def gpu_back(self) -> None:
         self.followed.append("back")
+
+    def toll(self) -> str:
+        return self.lost_with_it
 
     async def read(self, times: int = 1) -> Condition | None:
         for _ in range(times):
@@ -123,6 +130,36 @@ async def test_a_lost_gpu_is_told_at_once_and_followed_by_deeds() -> None:
     assert watching.told[1:] == [(INFO, "gpu_back", "the GPU Tesla T4 is back")]
 
 
+async def test_what_users_lose_with_the_gpu_is_told() -> None:
+    watching = await fine()
+    watching.lost_with_it = "all windows were closed"
+    watching.driver.fail(NOT_LOADED)
+    await watching.read()
+    assert watching.told[0][2].endswith("kernel driver is not loaded; all windows were closed")
+    assert watching.watch.status is not None
+    assert "windows" not in watching.watch.status.warning
+
+
+async def test_a_gpu_that_the_driver_knows_no_more_is_lost() -> None:
+    watching = await fine()
+    cards = watching.driver.cards
+    watching.driver.cards = ()
+    assert await watching.read(2) is Condition.LOST
+    assert watching.followed == [f"lost: {VANISHED}"]
+    watching.driver.cards = cards
+    assert await watching.read(2) is Condition.FINE
+    watching = Watching(Driver())
+    watching.driver.cards = ()
+    assert await watching.read(5) is None, "it has never answered"
+
+
+async def test_a_gpu_that_was_there_at_the_start_is_missed_at_once() -> None:
+    watching = Watching(Driver(failing={"nvmlInit": NOT_LOADED}), seen=True)
+    assert watching.watch.status is not None
+    assert watching.watch.status.condition is Condition.FINE
+    assert await watching.read() is Condition.LOST
+
+
 async def test_a_driver_that_disappears_and_comes_back() -> None:
     watching = await fine()
     watching.driver.failing = {"nvmlDeviceGetHandleByUUID": NOT_LOADED}
@@ -147,27 +184,19 @@ async def test_a_call_that_hangs_keeps_nobody_waiting() -> None:
     release = threading.Event()
 
     def hold(call: str) -> None:
-        if call == "nvmlDeviceGetMemoryInfo" and holding:
+        if call == "nvmlDeviceGetMemoryInfo":
             release.wait()
 
-    holding = False
-    driver = Driver(before=hold)
-    watching = Watching(driver, DriverCalls(0.01))
-    await watching.read()
-    holding = True
+    watching = Watching(Driver(before=hold), DriverCalls(0.01, name="held"), seen=True)
     try:
-        for _ in range(3):
-            await watching.read()
-        assert watching.watch.status is not None
-        assert watching.watch.status.condition is Condition.SILENT
-        assert sum(t.name == "driver" for t in threading.enumerate()) == 1
+        assert await watching.read(3) is Condition.SILENT
+        assert sum(thread.name == "held" for thread in threading.enumerate()) == 1
     finally:
         release.set()
 
     async def recovered() -> bool:
         return await watching.read() is Condition.FINE
 
-    holding = False
     await eventually(recovered)
 
 
@@ -201,6 +230,26 @@ async def test_the_watch_ends_when_another_plan_needs_no_gpu(watching: Watching)
     assert (watching.watch.framebuffer, watching.watch.percent) == (None, 0)
     assert watching.watch.status is None
     assert watching.clock.pending() == 0
+
+    async def let_go() -> bool:  # the listener, too
+        return watching.driver.uses == 0
+
+    await eventually(let_go)
+
+
+async def test_what_was_read_of_a_gpu_that_is_not_drawn_on_any_more_is_not_told() -> None:
+    """At once, not only when the watch notices."""
+    watching = await fine(Driver(Card(busy=5)))
+    assert (watching.watch.framebuffer, watching.watch.percent) != (None, 0)
+    watching.gpu = None
+    assert (watching.watch.framebuffer, watching.watch.percent) == (None, 0)
+
+
+async def test_a_driver_that_hangs_cannot_hold_up_the_end_of_the_watch(watching: Watching) -> None:
+    watching.calls.hang = True
+    watching.gpu = None
+    await watching.clock.advance(READ_SECONDS)
+    assert watching.changes[-2:] == ["measured", "changed"]
 
 
 async def test_without_a_gpu_there_is_nothing_to_watch() -> None:
@@ -271,18 +320,45 @@ async def ended(name: str = "Xid events") -> bool:
     return not any(thread.name == name for thread in threading.enumerate())
 
 
-async def test_a_driver_that_tells_of_no_xids_is_not_asked_again() -> None:
-    for driver in (
-        Driver(types=0),
-        Driver(failing={"nvmlDeviceRegisterEvents": error(pynvml.NVML_ERROR_NOT_SUPPORTED)}),
-    ):
-        listener, _ = listen(driver)
-        listener.start()
-        await eventually(ended)
-        assert (driver.uses, driver.sets) == (0, 0)
-        driver.before = pytest.fail
-        listener.start()
-        assert await ended()
+async def let_fail(listener: XidListener, driver: Driver) -> None:
+    listener.start()
+    await eventually(ended)
+    assert (driver.uses, driver.sets) == (0, 0)
+
+
+IN_VAIN = [
+    error(pynvml.NVML_ERROR_NOT_SUPPORTED),
+    error(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND),
+    error(pynvml.NVML_ERROR_NO_PERMISSION),
+    error(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
+    pynvml.NVMLLibraryMismatchError("no such function"),
+    AttributeError("nvmlEventSetCreate"),
+]
+
+
+@pytest.mark.parametrize("call", ["nvmlEventSetCreate", "nvmlDeviceRegisterEvents"])
+@pytest.mark.parametrize("why", IN_VAIN, ids=str)
+async def test_a_driver_that_cannot_tell_of_xids_is_not_asked_again(
+    call: str, why: Exception
+) -> None:
+    await gives_up_after(Driver(failing={call: why}), tries=1)
+
+
+async def test_a_gpu_that_has_no_xids_is_not_asked_again() -> None:
+    await gives_up_after(Driver(types=0), tries=1)
+
+
+async def test_a_driver_that_fails_again_and_again_is_left_alone_in_the_end() -> None:
+    await gives_up_after(Driver(failing={"nvmlDeviceRegisterEvents": UNKNOWN}), tries=TRIES)
+
+
+async def gives_up_after(driver: Driver, *, tries: int) -> None:
+    inits: list[str] = []
+    driver.before = lambda call: inits.append(call) if call == "nvmlInit" else None
+    listener, _ = listen(driver)
+    for _ in range(tries + 2):
+        await let_fail(listener, driver)
+    assert len(inits) == tries
 
 
 async def test_other_events_and_failures_of_the_driver() -> None:

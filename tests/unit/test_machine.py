@@ -56,8 +56,8 @@ POSSIBLE: dict[Event, set[State]] = {
     Event.TIMEOUT: set(m.TIMED_STATES),
     # a person helps a child that is ill, waits, or was given up
     Event.RETRY: {State.DEGRADED, State.BACKOFF, State.FATAL},
-    # what a child works on was lost while it was up; one that starts finds out by itself
-    Event.RESTART: {State.READY, State.DEGRADED},
+    # what a child works on was lost while it ran; one that starts may hang on it
+    Event.RESTART: {State.STARTING, State.READY, State.DEGRADED},
 }
 
 
@@ -138,7 +138,7 @@ def test_an_end_that_nobody_asked_for_is_charged(state: State, event: Event) -> 
     check(event, state, LAST_CHANCE, Outcome(State.FATAL, failures=LIMIT, charged=True))
 
 
-@pytest.mark.parametrize("state", [State.READY, State.DEGRADED])
+@pytest.mark.parametrize("state", [State.STARTING, State.READY, State.DEGRADED])
 def test_a_restart_asks_to_end_and_is_charged(state: State) -> None:
     charged = Outcome(State.STOPPING, (Effect.TERMINATE,), failures=1, charged=True)
     check(Event.RESTART, state, FRESH, charged)

@@ -242,6 +242,8 @@ def test_the_gpu_as_json() -> None:
         "since_seconds": 1.235,
     }
     assert shown["warnings"] == ["no VirtualGL", "the GPU Tesla T4 is lost: it fell off the bus"]
+    given_up = replace(status(None, desktop()), gpu_server_warning="it was given up").as_json()
+    assert given_up["warnings"] == ["it was given up"]
     assert replace(status(None, desktop()), gpu=GPU).as_json()["warnings"] == []
     assert "was_ready" not in shown["components"][0]
 

@@ -162,6 +162,19 @@ async def test_what_survives_a_kill_is_abandoned(world: World) -> None:
 
 
 @lives(ONE)
+async def test_what_an_abandoned_run_leaves_behind_is_part_of_the_reason(world: World) -> None:
+    world.abandoned["a"] = lambda: ", and its display stays taken"
+    world.deaf.add("a")
+    world.immortal.add("a")
+    world.unready.add("a")
+    await world.start()
+    await world.advance(POLICY.start_timeout + POLICY.stop_timeout + POLICY.kill_timeout)
+    assert world.status("a").reason == (
+        "did not die within 3 s of SIGKILL, and its display stays taken"
+    )
+
+
+@lives(ONE)
 async def test_a_late_exit_of_an_abandoned_child_is_ignored(world: World) -> None:
     world.deaf.add("a")
     world.immortal.add("a")

@@ -107,6 +107,7 @@ class Status:
     listening: tuple[str, ...]
     log_lines_lost: int
     gpu: GpuStatus | None = None
+    gpu_server_warning: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The status as the API gives it."""
@@ -146,7 +147,7 @@ class Status:
 
     def _warnings(self) -> tuple[str, ...]:
         gpu = "" if self.gpu is None else self.gpu.warning
-        return (self.plan_warning, gpu, *self.apps.warnings)
+        return (self.plan_warning, gpu, self.gpu_server_warning, *self.apps.warnings)
 
 
 def _gpu(gpu: GpuStatus) -> dict[str, Any]:

@@ -157,8 +157,9 @@ class Broker:
 
     def limit(self, limits: Limits) -> None:
         """From now on other limits hold, for whoever comes; grants that were given stay."""
-        self._limits = limits
-        self._changes.bump()
+        if limits != self._limits:
+            self._limits = limits
+            self._changes.bump()
 
     def scene_changed(self) -> None:
         """The observer sees something new, or the GPU's framebuffer was read again."""

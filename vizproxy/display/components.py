@@ -20,16 +20,17 @@ slowest of all) runs beside the others', and it survives a restart of x11vnc.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from vizproxy.config import Config
 from vizproxy.display import xauth, xprobe
-from vizproxy.display.files import X11_SOCKETS
+from vizproxy.display.files import X11_SOCKETS, display_answers
 from vizproxy.errors import DisplayError
 from vizproxy.runtime import FILE_MODE, Layout
 from vizproxy.supervise.graph import Component
@@ -38,6 +39,8 @@ from vizproxy.supervise.process import REPORT_FD, Child, ProcessSpec
 from vizproxy.x11 import windows
 from vizproxy.x11.screen import Screen
 from vizproxy.x11.session import XSession
+
+log = logging.getLogger(__name__)
 
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
 """What children keep of the daemon's environment. Anything else might be a secret or a surprise."""
@@ -50,10 +53,49 @@ SOCKET_UMASK: Final = 0o177
 class DisplayAddress:
     """An X server's display number: chosen by the configuration or by the server at its first start.
 
-    Kept over restarts of the server, so that the environment that users were given stays true.
+    Kept over restarts of the server, so that the environment that users were given stays true, unless
+    somebody else takes it meanwhile. ``former`` are numbers that are held by servers that could not be
+    killed.
     """
 
     number: int | None = None
+    configured: bool = field(init=False)
+    starting: bool = field(default=False, init=False)
+    former: list[int] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.configured = self.number is not None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All numbers that its servers have had."""
+        return tuple(self.former) if self.number is None else (*self.former, self.number)
+
+    def starts(self) -> None:
+        """A server is about to start. If another one has taken the number, it gets a new one.
+
+        That is so only after a start in vain: of a server that has just ended, something may still be
+        there for a moment.
+        """
+        number, in_vain, self.starting = self.number, self.starting, True
+        if number is not None and in_vain and not self.configured and display_answers(number):
+            log.warning("another X server has taken the display :%d: a new one is chosen", number)
+            self.number = None
+
+    def started(self, number: int) -> None:
+        """The server accepts clients."""
+        self.number, self.starting = number, False
+
+    def abandon(self) -> str:
+        """The server could not be killed, so its display stays taken; say what that means."""
+        if self.number is None:
+            return ""
+        taken = f", and its display {self.name} stays taken"
+        if self.configured:
+            return taken
+        self.former.append(self.number)
+        self.number = None
+        return f"{taken}: a next one has another number, in a new environment (`vizproxy env`)"
 
     @property
     def name(self) -> str | None:
@@ -91,6 +133,7 @@ class Stack:
                 ready=self._xorg_ready,
                 healthy=self._xorg_healthy,
                 restart_when_ill=False,  # all windows would go; it may be held by a grab
+                abandoned=self.address.abandon,
             ),
             *self._xorg3d_component(),
             Component(
@@ -130,6 +173,7 @@ class Stack:
                 after=("xorg",),
                 restart_when_ill=False,  # all programs under VirtualGL would go
                 shows_picture=False,
+                abandoned=self.address_3d.abandon,
             )
 
     # command lines
@@ -150,6 +194,7 @@ class Stack:
         It must keep its abstract socket (no ``-nolisten local``): choosing a number by itself, it
         takes no lock file, and the abstract socket is all that tells it that a number is taken.
         """
+        address.starts()
         display = () if address.name is None else (address.name,)
         argv = (
             self.programs["xorg"],
@@ -236,7 +281,7 @@ class Stack:
     # probes
 
     async def _xorg_ready(self, child: Child) -> None:
-        self.address.number = await _reported_number(child)
+        self.address.started(await _reported_number(child))
         try:
             await self._connect()
         except DisplayError as error:
@@ -261,7 +306,7 @@ class Stack:
         await self.attach()
 
     async def _xorg3d_ready(self, address: DisplayAddress, child: Child) -> None:
-        address.number = await _reported_number(child)
+        address.started(await _reported_number(child))
         await self._xorg3d_healthy(address, child)
         await asyncio.to_thread(self.layout.xorg3d_log.chmod, FILE_MODE)
 

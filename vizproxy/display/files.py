@@ -83,7 +83,7 @@ def check_display_free(number: int) -> None:
     Raises:
         BusyError: one does.
     """
-    if _display_answers(number):
+    if display_answers(number):
         raise BusyError(
             f"start the X server on display :{number}",
             "another X server runs there",
@@ -93,7 +93,7 @@ def check_display_free(number: int) -> None:
 
 def remove_dead_display(number: int) -> None:
     """Remove the socket and the lock of an X server that was killed and could not do it itself."""
-    if _display_answers(number):
+    if display_answers(number):
         return
     lock = Path(f"/tmp/.X{number}-lock")  # noqa: S108 - where every X server has its lock
     for leftover in (X11_SOCKETS / f"X{number}", lock):
@@ -101,7 +101,8 @@ def remove_dead_display(number: int) -> None:
             leftover.unlink()
 
 
-def _display_answers(number: int) -> bool:
+def display_answers(number: int) -> bool:
+    """Whether there is an X server for a display number, whoever's it is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

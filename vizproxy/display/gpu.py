@@ -20,6 +20,9 @@ from vizproxy.display.plan import ChosenGpu, RenderingPlan
 log = logging.getLogger(__name__)
 
 _NO_AMOUNT: Final = 2**64 - 1  # NVML_VALUE_NOT_AVAILABLE
+VANISHED: Final = "the driver does not know it any more"
+"""What :func:`vanished` means, as a reason."""
+
 _NOT_TOLD: Final = frozenset({pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_NO_PERMISSION})
 
 
@@ -79,6 +82,11 @@ def handle_of(library: Library, gpu: ChosenGpu) -> Any:
     if gpu.uuid:
         return library.nvmlDeviceGetHandleByUUID(gpu.uuid)
     return library.nvmlDeviceGetHandleByPciBusId(gpu.address)
+
+
+def vanished(error: BaseException) -> bool:
+    """Whether NVML answers that there is no such GPU: the driver is there, and has lost sight of it."""
+    return bool(getattr(error, "value", None) == pynvml.NVML_ERROR_NOT_FOUND)
 
 
 class GpuReader:

@@ -10,10 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
 
-from vizproxy.display.gpu import NVML, GpuFramebuffer, GpuReader, Library, Reading
+from vizproxy.display.gpu import (
+    NVML,
+    VANISHED,
+    GpuFramebuffer,
+    GpuReader,
+    Library,
+    Reading,
+    vanished,
+)
 from vizproxy.display.gpuhealth import Condition, GpuHealth, GpuStatus
 from vizproxy.display.plan import ChosenGpu
 from vizproxy.display.xidevents import XidListener
@@ -31,6 +40,10 @@ QUIET_SECONDS: Final = 60.0
 """For how long an Xid that was told is not told again: a program may cause hundreds a second."""
 
 
+NOT_READ: Final = Reading(None, 0)
+"""What is known of a GPU that has not been read."""
+
+
 class Tell(Protocol):
     """Tells people what has happened: how important (a level of logging), its kind, a sentence."""
 
@@ -46,12 +59,16 @@ class Following(Protocol):
     def gpu_back(self) -> None:
         """A GPU that was gone is back."""
 
+    def toll(self) -> str:
+        """What users lose with the GPU, as a clause; empty if nothing."""
+
 
 class GpuWatch:
     """Reads the GPU now and then, and listens for what its driver reports.
 
     ``gpu`` is asked for before each reading: when there is none any more, the watch ends. ``measured``
-    is called when a reading differs from the last one, ``changed`` when the status does.
+    is called when a reading differs from the last one, ``changed`` when the status does. ``seen`` tells
+    that the GPU has answered before: then it is missed from the first reading on.
     """
 
     def __init__(
@@ -63,6 +80,7 @@ class GpuWatch:
         following: Following,
         measured: Callable[[], None],
         changed: Callable[[], None],
+        seen: bool = False,
         library: Library = NVML,
         clock: Clock | None = None,
     ) -> None:
@@ -74,12 +92,21 @@ class GpuWatch:
         self._changed = changed
         self._library = library
         self._clock = clock if clock is not None else LoopClock()
-        self._health: GpuHealth | None = None
-        self._since = 0.0
+        self._health = GpuHealth() if seen else None
+        self._since: float | None = None
         self._reader: GpuReader | None = None
         self._told_xids: dict[int, float] = {}
-        self.framebuffer: GpuFramebuffer | None = None
-        self.percent = 0
+        self._reading = NOT_READ
+
+    @property
+    def framebuffer(self) -> GpuFramebuffer | None:
+        """The GPU's framebuffer as it was last read; None where none is watched."""
+        return self._reading.framebuffer if self._gpu() is not None else None
+
+    @property
+    def percent(self) -> int:
+        """How busy the GPU was when it was last read, in percent; 0 where none is watched."""
+        return self._reading.percent if self._gpu() is not None else 0
 
     @property
     def status(self) -> GpuStatus | None:
@@ -87,7 +114,8 @@ class GpuWatch:
         gpu, health = self._gpu(), self._health
         if gpu is None or health is None:
             return None
-        since = max(self._clock.time() - self._since, 0.0)
+        now = self._clock.time()
+        since = max(now - self._since, 0.0) if self._since is not None else 0.0
         name = gpu.name or gpu.node or gpu.address
         return GpuStatus(name, gpu.uuid, health.condition, health.reason, since)
 
@@ -103,7 +131,9 @@ class GpuWatch:
         except TimeoutError:
             self._missed(nvml.SILENT)
         except Exception as error:  # noqa: BLE001 - a collector: whatever it is, it is a reason
-            self._missed(nvml.reason(error), lost=nvml.lost(error))
+            gone = vanished(error)
+            reason = VANISHED if gone else nvml.reason(error)
+            self._missed(reason, lost=gone or nvml.lost(error))
         else:
             self._answered(reading)
 
@@ -113,6 +143,7 @@ class GpuWatch:
         gpu = self._gpu()
         if gpu is None:
             return
+        self._since = self._clock.time()
         listener = XidListener(gpu, partial(_pass_on, loop, self._heard), self._library)
         try:
             while self._gpu() is not None:
@@ -124,13 +155,23 @@ class GpuWatch:
                 await self._clock.sleep(READ_SECONDS)
         finally:
             listener.stop()
+        await self._let_go()
         self._forget()
+
+    async def _let_go(self) -> None:
+        """Let go of a driver that is needed no more.
+
+        Not at the end of the daemon: the process lets go by itself, and waits for no driver.
+        """
+        if self._reader is not None:
+            with suppress(TimeoutError):
+                await self._calls.call(self._reader.close)
 
     # what was seen
 
     def _answered(self, reading: Reading) -> None:
-        if (reading.framebuffer, reading.percent) != (self.framebuffer, self.percent):
-            self.framebuffer, self.percent = reading.framebuffer, reading.percent
+        if reading != self._reading:
+            self._reading = reading
             self._measured()
         if self._health is None:
             self._health, self._since = GpuHealth(), self._clock.time()
@@ -177,7 +218,9 @@ class GpuWatch:
     def _announce(self, status: GpuStatus, before: Condition) -> None:
         match status.condition:
             case Condition.LOST:
-                self._tell(logging.ERROR, "gpu_lost", status.warning)
+                toll = self._following.toll()
+                more = f"; {toll}" if toll else ""
+                self._tell(logging.ERROR, "gpu_lost", f"{status.warning}{more}")
             case Condition.SILENT:
                 self._tell(logging.WARNING, "gpu_silent", status.warning)
             case Condition.FINE:
@@ -185,7 +228,7 @@ class GpuWatch:
                 self._tell(logging.INFO, "gpu_back", f"the GPU {status.name} {deed}")
 
     def _forget(self) -> None:
-        self._health, self.framebuffer, self.percent = None, None, 0
+        self._health, self._reading = None, NOT_READ
         self._measured()
         self._changed()
 

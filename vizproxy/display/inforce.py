@@ -30,9 +30,12 @@ class PlanInForce:
         """Whether another plan may take its place: one that was asked for is carried out or fails."""
         return self._display.plan is Plan.AUTO
 
-    def next_after(self, why: str) -> RenderingPlan:
-        """The plan to be tried now that this one does not work; ``why`` is a clause."""
-        failed = {**self._failed, self.now.name: why}
+    def next_after(self, why: str, *, gpu_lost: bool = False) -> RenderingPlan:
+        """The plan to be tried now that this one does not work; ``why`` is a clause.
+
+        On a GPU that is lost nothing draws, with or without an X server.
+        """
+        failed = {**self._failed, self.now.name: why} | ({Plan.EGL: why} if gpu_lost else {})
         return choose(self._display, self.facts, failed)
 
     def change(self, plan: RenderingPlan, why: str) -> None:

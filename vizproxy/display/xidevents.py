@@ -20,10 +20,23 @@ from vizproxy.display.plan import ChosenGpu
 
 log = logging.getLogger(__name__)
 
+TRIES: Final = 5
+"""After how many tries in a row in which it could not even wait a listener gives up."""
+
 WAIT_MILLISECONDS: Final = 1000
 """How long each wait for an event lasts: so late the thread notices that it is to end."""
 
 _XID: Final[int] = pynvml.nvmlEventTypeXidCriticalError
+_FOR_GOOD: Final = frozenset(
+    {
+        pynvml.NVML_ERROR_NOT_SUPPORTED,
+        pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+        pynvml.NVML_ERROR_NO_PERMISSION,
+        pynvml.NVML_ERROR_INVALID_ARGUMENT,
+        pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+    }
+)
+"""The errors that another try would not change."""
 
 
 class XidListener:
@@ -37,10 +50,11 @@ class XidListener:
         self._nvml = library
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        self._failures = 0
         self._deaf = False
 
     def start(self) -> None:
-        """Begin to listen, unless it does, or a former thread has not ended yet, or in vain."""
+        """Begin to listen, unless it does, or a former thread has not ended yet, or it is in vain."""
         if self._deaf or (self._thread is not None and self._thread.is_alive()):
             return
         self._end = threading.Event()
@@ -66,7 +80,13 @@ class XidListener:
                 with suppress(Exception):  # a driver that is gone has nothing to be told
                     self._nvml.nvmlShutdown()
         except Exception as error:  # noqa: BLE001 - a collector: the readings tell what is wrong
-            self._deaf = getattr(error, "value", None) == pynvml.NVML_ERROR_NOT_SUPPORTED
+            self._failures += 1
+            # What is no error of NVML is one of its binding, as for a function that is missing.
+            self._deaf = (
+                self._failures >= TRIES
+                or not isinstance(error, self._nvml.NVMLError)
+                or getattr(error, "value", None) in _FOR_GOOD
+            )
             log.debug("the driver does not tell of the GPU's errors: %s", error)
 
     def _listen(self, handle: Any, end: threading.Event) -> None:
@@ -77,6 +97,7 @@ class XidListener:
             self._nvml.nvmlDeviceRegisterEvents(handle, _XID, events)
             while not end.is_set():
                 number = self._next(events)
+                self._failures = 0
                 if number is not None:
                     self._heard(number)
         finally:

@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -37,9 +38,18 @@ class DriverCalls:
         Raises:
             TimeoutError: it takes too long, or an earlier call still hangs.
         """
-        future = asyncio.wrap_future(self._start(work))
+        future = self._start(work)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(_: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+        # No future of asyncio: it would call an error that comes too late for anyone a bug.
+        future.add_done_callback(tell)
         async with asyncio.timeout(self._patience):
-            return await asyncio.shield(future)
+            await ended.wait()
+        return future.result()
 
     def wait(self, work: Callable[[], T]) -> T:
         """The same where there is no event loop. Blocks for as long as the patience lasts.

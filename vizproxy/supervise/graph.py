@@ -18,7 +18,8 @@ class Component:
     when dependents may start; ``healthy`` is tried now and then while it runs. ``after`` names the
     children that must be up first. ``restart_when_ill`` says whether failing health probes lead to
     a restart in the end, or are only shown. Without those for which ``shows_picture`` holds, no
-    viewer can see the desktop.
+    viewer can see the desktop. ``abandoned`` is called when a run is given up that not even SIGKILL has
+    ended; it returns what that means for the next one, as it goes on from the reason, or nothing.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Component:
     after: tuple[str, ...] = ()
     restart_when_ill: bool = True
     shows_picture: bool = True
+    abandoned: Callable[[], str] = str
 
 
 def check_graph(components: Sequence[Component]) -> None:

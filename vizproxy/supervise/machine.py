@@ -115,6 +115,7 @@ TABLE: Final[Mapping[tuple[State, Event], Rule]] = MappingProxyType(
         (State.STARTING, Event.PROBE_PASSED): Rule(State.READY),
         (State.STARTING, Event.TIMEOUT): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.STARTING, Event.STOP): Rule(State.STOPPING, _ASK_TO_END),
+        (State.STARTING, Event.RESTART): Rule(State.STOPPING, _ASK_TO_END, Verdict.CHARGE),
         (State.STARTING, Event.DEPENDENCY_LOST): Rule(State.STOPPING, _ASK_TO_END, Verdict.FORGIVE),
         # ready: does its work
         (State.READY, Event.PROBE_PASSED): Rule(State.READY),

@@ -111,10 +111,10 @@ class Supervisor:
         return True
 
     def restart(self, name: str, reason: str) -> bool:
-        """End a child that is up because what it works on was lost; it comes back after a backoff.
+        """End a child that runs because what it works on was lost; it comes back after a backoff.
 
-        ``reason`` goes on from its name (``lost the GPU``). Returns whether it was up. Raises
-        KeyError for an unknown name.
+        ``reason`` goes on from its name (``lost the GPU``). Returns whether it ran. Raises KeyError
+        for an unknown name.
         """
         record = self._records[name]
         if (record.machine.state, Event.RESTART) not in m.TABLE:
@@ -264,6 +264,7 @@ class Supervisor:
             case Effect.ABANDON:
                 record.output = record.child.tail if record.child is not None else ()
                 record.child = None
+                record.reason += record.component.abandoned()
 
     def _signal(self, record: Record, number: signal.Signals) -> None:
         if record.child is None:
@@ -376,12 +377,11 @@ class Supervisor:
 
     def _status(self, record: Record) -> ComponentStatus:
         now = self._clock.time()
-        state = record.machine.state
-        backing_off = state is State.BACKOFF
+        backing_off = record.machine.state is State.BACKOFF
         return ComponentStatus(
             name=record.name,
             title=record.component.title,
-            state=state,
+            state=record.machine.state,
             pid=record.child.pid if record.child is not None else None,
             since_seconds=max(now - record.entered, 0.0),
             restarts=max(record.starts - 1, 0),
