@@ -271,7 +271,8 @@ class Crowd:
             await process.wait()
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [3, 60])
 async def test_eight_apps_that_come_and_go(tmp_path, seconds):
     async with desk_with(tmp_path, close_timeout="500ms", framebuffer="64MiB") as desk:
         crowd = Crowd(desk, random.Random(seconds))

@@ -192,7 +192,7 @@ class Menu:
         return [(title, names) for title, names in found]
 
     async def lists(self, *wanted: tuple[str, list[str]]) -> None:
-        """Wait until exactly this is listed."""
+        """Wait until exactly this is listed, with its icons: of what is gone, none can be had."""
         seen: object = None
 
         async def check() -> bool:
@@ -201,6 +201,12 @@ class Menu:
             return seen == list(wanted)
 
         await eventually(check, of=lambda: f"{seen} seen, {wanted} wanted")
+        loading = self.panel.viewer.frame.locator(".entry:not([data-icon]) img:not([hidden])")
+
+        async def loaded() -> bool:
+            return await loading.count() == 0
+
+        await eventually(loaded)
 
     async def picked(self) -> str:
         """The name of the entry that Enter would start, as a screen reader is told of it."""

@@ -22,7 +22,7 @@ from tests.broker.desk import XPROGRAM, Desk, kill_all
 from tests.cli.running import environment
 from tests.support import ROOT, Daemon, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 PAGE = "/user/zo%C3%AB/desktop/"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
