@@ -1,5 +1,6 @@
 """What the running desktop exposes: sockets, files, processes, the X server."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -175,9 +176,18 @@ async def test_the_log_file_does_not_hold_the_token(tmp_path):
         token = (daemon.directory / "token").read_text()
         async with daemon.viewer() as viewer:
             await viewer.update(incremental=False)
-        assert "ready in" in log.read_text()
-        assert token not in log.read_text()
-        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+        for nonsense in (f"Authorization Bearer {token}", f"Authorization: Bearer {token}\x00"):
+            reader, writer = await asyncio.open_unix_connection(daemon.directory / "http.sock")
+            writer.write(f"GET / HTTP/1.1\r\nHost: x\r\n{nonsense}\r\n\r\n".encode())
+            assert b" 400 " in await reader.readline()
+            writer.close()
+    # what it had to say, with what it says of requests that make no sense, is there by its end
+    text = log.read_text()
+    assert "ready in" in text
+    assert text.count("warning vizproxy          Error handling request") == 2
+    assert token not in text
+    assert daemon.log.read_text().count(token) == 1, "the link, on standard output"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 async def test_children_get_no_more_of_the_environment_than_they_need(lax):

@@ -93,7 +93,7 @@ class FakeChild(Child):
         world: World,
         *,
         ended: Callable[[Child, int], None],
-        line: Callable[[str], None],
+        line: Callable[[Child, str], None],
     ) -> None:
         super().__init__(ended=ended, line=line)
         self.name = spec.name
@@ -254,7 +254,7 @@ class World:
         spec: ProcessSpec,
         *,
         ended: Callable[[Child, int], None],
-        line: Callable[[str], None],
+        line: Callable[[Child, str], None],
     ) -> Child:
         name = spec.name
         self.log.append(f"spawn {name}")

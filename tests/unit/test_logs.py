@@ -9,8 +9,10 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp.http_exceptions import InvalidHeader
 
 from vizproxy import logs
 from vizproxy.config import LogFormat, LogLevel
@@ -20,17 +22,17 @@ log = logging.getLogger("vizproxy.test")
 
 
 @pytest.fixture(autouse=True)
-def same_logger_afterwards() -> Iterator[None]:
-    logger = logging.getLogger("vizproxy")
-    level = logger.level
+def same_loggers_afterwards() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("vizproxy", "aiohttp", "asyncio")]
+    levels = [logger.level for logger in loggers]
     yield
-    assert logger.handlers == []
-    assert logger.propagate
-    logger.setLevel(level)
+    assert [logger.handlers for logger in loggers] == [[], [], []]
+    assert all(logger.propagate for logger in loggers)
+    assert [logger.level for logger in loggers] == levels
 
 
 def written(
-    level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.HUMAN, **extra: str
+    level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.HUMAN, **extra: object
 ) -> list[str]:
     """What the same few events look like."""
     stream = io.StringIO()
@@ -42,18 +44,35 @@ def written(
     return stream.getvalue().splitlines()
 
 
+CLOCK = r"\d\d:\d\d:\d\d\.\d\d\d"
+
+
 def test_lines_for_people() -> None:
-    first, second, third, *rest = written(component="xorg")
-    clock = r"\d\d:\d\d:\d\d\.\d\d\d"
-    assert re.fullmatch(clock + r" info    xorg        starting -> ready", first)
-    assert re.fullmatch(clock + r" warning xorg        zwölf", second)
-    assert third == "lines"
-    assert re.fullmatch(clock + r" error   vizproxy    it broke", rest[0])
-    assert rest[1] == "ZeroDivisionError: a bug"
+    first, second, third, *rest = written(component="xorg", pid=812)
+    assert re.fullmatch(CLOCK + r" info    xorg\[812\]         starting -> ready", first)
+    assert re.fullmatch(CLOCK + r" warning xorg\[812\]         zwölf\\nlines", second)
+    assert re.fullmatch(CLOCK + r" error   vizproxy          it broke", third)
+    assert rest == ["    ZeroDivisionError: a bug"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"lease": "voreen-1"}, "starting -> ready (lease voreen-1)"),
+        ({"state": "ready"}, "starting -> ready"),  # it says so itself
+        (
+            {"state": "fatal", "lease": "voreen-1"},
+            "starting -> ready (state fatal, lease voreen-1)",
+        ),
+    ],
+)
+def test_people_find_every_field_once(fields: dict[str, Any], text: str) -> None:
+    assert written(**fields)[0].split(maxsplit=3)[3] == text
 
 
 def test_lines_for_programs() -> None:
-    entries = [json.loads(line) for line in written(form=LogFormat.JSON, component="xorg")]
+    lines = written(form=LogFormat.JSON, component="xorg", pid=812, state="ready", lease="a-1")
+    entries = [json.loads(line) for line in lines]
     assert len(entries) == 3  # one line an event, whatever is in it
     first, second, third = entries
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
@@ -62,6 +81,9 @@ def test_lines_for_programs() -> None:
         "logger": "vizproxy.test",
         "message": "starting -> ready",
         "component": "xorg",
+        "pid": 812,
+        "state": "ready",
+        "lease": "a-1",
     }
     assert second["message"] == "zwölf\nlines"
     assert "ZeroDivisionError: a bug" in third["exception"]
@@ -75,10 +97,73 @@ def test_the_level_chooses(level: LogLevel, count: int) -> None:
     assert len(written(level, LogFormat.JSON)) == count
 
 
+NASTY = "a\nb\r\x1b[31mred\x9b\x00\x7f\u2028\u202eturned\x85\udce4\U000e0041"
+
+
+def test_nothing_ends_a_line_or_drives_a_terminal() -> None:
+    for form in LogFormat:
+        stream = io.StringIO()
+        with logs.logging_to(stream, file=None, level=LogLevel.INFO, form=form):
+            log.info("%s", NASTY, extra={"component": NASTY, "lease": NASTY})
+            log.info("a\ttab")
+        first, second, nothing = stream.getvalue().split("\n")
+        assert first.isprintable()
+        assert nothing == ""
+        if form is LogFormat.JSON:
+            entry = json.loads(first)
+            assert (entry["message"], entry["lease"]) == (NASTY, NASTY)
+            assert json.loads(second)["message"] == "a\ttab"
+        else:
+            assert r"a\nb\r\x1b[31mred\x9b\x00\x7f\u2028\u202eturned\x85\udce4\U000e0041" in first
+            assert second.endswith("a\ttab")
+
+
+def test_no_line_of_a_traceback_passes_for_an_event() -> None:
+    stream = io.StringIO()
+    with logs.logging_to(stream, file=None, level=LogLevel.INFO, form=LogFormat.HUMAN):
+        log.error(
+            "it broke", exc_info=ValueError("\n12:00:00.000 info    vizproxy  all\x1b is well")
+        )
+    event, *trace = stream.getvalue().splitlines()
+    assert event.endswith("it broke")
+    assert trace == [
+        "    ValueError: ",
+        r"    12:00:00.000 info    vizproxy  all\x1b is well",
+    ]
+
+
 def test_other_programs_logs_are_left_alone() -> None:
     stream = io.StringIO()
     with logs.logging_to(stream, file=None, level=LogLevel.DEBUG, form=LogFormat.HUMAN):
-        logging.getLogger("aiohttp").error("elsewhere")
+        logging.getLogger("elsewhere").error("not here")
+        logging.getLogger("aiohttp.client").info("small talk")
+    assert stream.getvalue() == ""
+
+
+def test_what_libraries_warn_of_is_told_without_what_they_quote() -> None:
+    stream = io.StringIO()
+    with logs.logging_to(stream, file=None, level=LogLevel.INFO, form=LogFormat.HUMAN):
+        logging.getLogger("asyncio").warning("socket.send() raised exception.")
+        server = logging.getLogger("aiohttp.server")
+        for error in (InvalidHeader("Bearer: secret"), KeyError("secret")):
+            try:
+                raise error
+            except type(error):
+                server.exception("Error handling request from %s", "10.1.2.3")
+    first, second, third = stream.getvalue().splitlines()
+    assert first.endswith("warning vizproxy          socket.send() raised exception.")
+    assert second.endswith("Error handling request from 10.1.2.3: InvalidHeader")
+    assert [line.split()[1] for line in (second, third)] == ["warning", "error"]
+    where = r"KeyError < test_logs\.py:\d+ test_what_libraries_warn_of\w+"
+    assert re.search(rf"Error handling request from 10\.1\.2\.3: {where}$", third)
+    assert "secret" not in stream.getvalue()
+
+
+def test_a_request_that_makes_no_sense_is_no_error() -> None:
+    stream = io.StringIO()
+    with logs.logging_to(stream, file=None, level=LogLevel.ERROR, form=LogFormat.HUMAN):
+        error = InvalidHeader("Bearer: secret")
+        logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
     assert stream.getvalue() == ""
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from dataclasses import replace
 from signal import SIGKILL
 
 import pytest
@@ -51,21 +49,6 @@ async def test_jitter_shortens_the_backoff() -> None:
     await world.end("a")
     assert world.status("a").retry_in_seconds == 0.75 * POLICY.backoff_initial
     await world.stop()
-
-
-async def test_giving_up_is_logged_with_the_last_output(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("vizproxy"), "propagate", True)
-    world = World(ONE, replace(POLICY, max_failures=1))
-    await running(world)
-    for n in range(30):
-        world.child("a").say(f"line {n}")
-    await world.end("a")
-    record = next(r for r in caplog.records if r.levelno == logging.ERROR)
-    first, *lines = record.getMessage().splitlines()
-    assert first == "gave up after 1 failures: exited with status 1; its last output:"
-    assert [text.strip() for text in lines] == [f"line {n}" for n in range(10, 30)]
 
 
 @lives(ONE)

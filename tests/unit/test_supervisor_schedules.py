@@ -7,13 +7,15 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.fakes import World, idle
+from tests.unit.fakes import FakeClock, World, idle
 from tests.unit.supervising import CHAIN, DIAMOND, POLICY
 from vizproxy.supervise import machine as m
 from vizproxy.supervise.machine import State
 
 NAMES = tuple(DIAMOND) + tuple(f"{name}2" for name in CHAIN)
 FOREST = DIAMOND | {f"{name}2": tuple(f"{a}2" for a in after) for name, after in CHAIN.items()}
+
+BEGINNING = FakeClock().now
 
 Action = tuple[str, str, float]
 
@@ -49,6 +51,11 @@ class Schedule:
             if state[name] in m.DOWN | {State.BACKOFF}:
                 assert all(child.killed for child in world.living(name)), f"{name} was left alone"
             assert len([c for c in world.living(name) if not c.killed]) <= 1
+        for status, history in zip(
+            world.supervisor.snapshot(), world.supervisor.history(), strict=True
+        ):
+            assert sum(history.restarts.values()) == status.restarts
+            assert abs(sum(history.seconds.values()) - (world.clock.now - BEGINNING)) < 1e-6
 
     async def play(self, action: Action) -> None:
         world = self.world

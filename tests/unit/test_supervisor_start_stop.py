@@ -94,7 +94,10 @@ async def test_a_child_that_ends_before_its_spawn_returns(world: World) -> None:
     spawn = world.supervisor._spawn_child
 
     async def quick(
-        spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
+        spec: ProcessSpec,
+        *,
+        ended: Callable[[Child, int], None],
+        line: Callable[[Child, str], None],
     ) -> Child:
         child = FakeChild(spec, world, ended=ended, line=line)
         child.end(3)

@@ -20,6 +20,11 @@ _LOG_LEVELS: Final = {
 }
 
 
+def about(app: str) -> logging.LoggerAdapter[logging.Logger]:
+    """The log, for lines about an app: they carry its id, which is its lease's if it has one."""
+    return logging.LoggerAdapter(log, {"lease": app})
+
+
 class Notices:
     """Keeps the last :data:`MAX_NOTICES` notices, and logs each."""
 
@@ -38,7 +43,7 @@ class Notices:
         self._latest.append(
             Notice(next(self._numbers), self._now(), level, kind, app, text, output)
         )
-        log.log(_LOG_LEVELS[level], "%s", text)
+        (log if app is None else about(app)).log(_LOG_LEVELS[level], "%s", text)
 
     @property
     def latest(self) -> tuple[Notice, ...]:

@@ -63,14 +63,14 @@ class Child(asyncio.SubprocessProtocol):
 
     ``ended`` is called once, with the child and its exit status (negative: the signal's number),
     after the leader is gone, its group was killed and its output was read to the end. What it left
-    of shared memory is removed.
+    of shared memory is removed. ``line`` is called with the child and each line that it says.
     """
 
     def __init__(
         self,
         *,
         ended: Callable[[Child, int], None],
-        line: Callable[[str], None],
+        line: Callable[[Child, str], None],
     ) -> None:
         self._ended = ended
         self._line = line
@@ -149,7 +149,7 @@ class Child(asyncio.SubprocessProtocol):
         )
         if text:
             self._tail.append(text)
-            self._line(text)
+            self._line(self, text)
 
 
 class _ReportReader(asyncio.Protocol):
@@ -173,7 +173,7 @@ class _ReportReader(asyncio.Protocol):
 
 
 async def spawn(
-    spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
+    spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[Child, str], None]
 ) -> Child:
     """Start a child.
 

@@ -6,38 +6,87 @@ import asyncio
 import logging
 import signal
 from dataclasses import dataclass, field
+from typing import Final
 
 from vizproxy.supervise.clock import TimerHandle
 from vizproxy.supervise.graph import Component
-from vizproxy.supervise.machine import Machine, State
+from vizproxy.supervise.history import Chronicle, ComponentHistory
+from vizproxy.supervise.machine import Event, Machine, State
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.process import Child
+from vizproxy.supervise.status import ComponentStatus
 
 log = logging.getLogger(__name__)
+
+_WITHOUT_PROCESS: Final = frozenset({State.STOPPED, State.BACKOFF, State.FATAL})
 
 
 @dataclass(slots=True)
 class Record:
-    """One child's mutable side: its machine, its process, its timer and its probe."""
+    """One child's mutable side: its machine, its process, its timer and its probe.
+
+    ``entered`` is when it came into its state; ``pid`` and ``exit_status`` are those of its latest
+    process, which may have ended.
+    """
 
     component: Component
+    entered: float
     machine: Machine = field(default_factory=Machine)
+    chronicle: Chronicle = field(init=False)
     starts: int = 0
     child: Child | None = None
+    pid: int | None = None
+    exit_status: int = 0
     spawning: asyncio.Task[None] | None = None
     unsent: signal.Signals | None = None
     timer: TimerHandle | None = None
     timer_ends: float = 0.0
     probing: asyncio.Task[None] | None = None
-    entered: float = 0.0
     reason: str = ""
     probe_error: str = ""
     output: tuple[str, ...] = ()
     was_ready: bool = False
 
+    def __post_init__(self) -> None:
+        self.chronicle = Chronicle(self.name)
+
     @property
     def name(self) -> str:
         return self.component.name
+
+    def enter(self, before: State, event: Event, now: float) -> None:
+        """It has come into another state."""
+        state = self.machine.state
+        seconds = self.seconds_since_entered(now)
+        self.chronicle.passed(before, event, state, seconds=seconds, exit_status=self.exit_status)
+        self.entered = now
+        if state is State.READY:
+            self.was_ready = True
+
+    def seconds_since_entered(self, now: float) -> float:
+        return max(now - self.entered, 0.0)
+
+    def history(self, now: float) -> ComponentHistory:
+        """What has happened to it."""
+        return self.chronicle.until_now(self.machine.state, self.seconds_since_entered(now))
+
+    def status(self, now: float, reason: str) -> ComponentStatus:
+        """How it is."""
+        backing_off = self.machine.state is State.BACKOFF
+        return ComponentStatus(
+            name=self.name,
+            title=self.component.title,
+            state=self.machine.state,
+            pid=self.child.pid if self.child is not None else None,
+            since_seconds=self.seconds_since_entered(now),
+            restarts=max(self.starts - 1, 0),
+            failures=self.machine.failures,
+            reason=reason,
+            retry_in_seconds=max(self.timer_ends - now, 0.0) if backing_off else None,
+            output=self.child.tail if self.child is not None else self.output,
+            shows_picture=self.component.shows_picture,
+            was_ready=self.was_ready,
+        )
 
 
 def timeout_reason(record: Record, policy: Policy) -> str:
@@ -55,17 +104,19 @@ def timeout_reason(record: Record, policy: Policy) -> str:
 
 
 def log_transition(record: Record, before: State) -> None:
-    """Log that a child has come into another state."""
+    """Log that a child has come into another state; and what it said last, if it is given up."""
     state = record.machine.state
-    extra = {"component": record.name, "state": str(state)}
-    if record.child is not None:
-        extra["pid"] = str(record.child.pid)
+    tags: dict[str, object] = {"component": record.name}
+    if record.pid is not None and before not in _WITHOUT_PROCESS:
+        tags["pid"] = record.pid
+    extra = {**tags, "state": str(state)}
     reason = f": {record.reason}" if record.reason else ""
     if state is State.FATAL:
-        tail = "".join(f"\n    {text}" for text in record.output)
-        last = f"; its last output:{tail}" if tail else ""
         failures = record.machine.failures
-        log.error("gave up after %d failures%s%s", failures, reason, last, extra=extra)
+        given_up = f"gave up after {failures} failure{'' if failures == 1 else 's'}"
+        log.error("%s -> %s: %s%s", before, state, given_up, reason, extra=extra)
+        for text in record.output:
+            log.warning("last output: %s", text, extra=tags)
     elif state in {State.BACKOFF, State.DEGRADED, State.KILLING}:
         log.warning("%s -> %s%s", before, state, reason, extra=extra)
     else:

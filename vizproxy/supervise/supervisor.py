@@ -22,7 +22,9 @@ from vizproxy.errors import exit_reason
 from vizproxy.supervise import machine as m
 from vizproxy.supervise.clock import Clock, LoopClock
 from vizproxy.supervise.graph import Component, check_graph
+from vizproxy.supervise.history import ComponentHistory
 from vizproxy.supervise.machine import Effect, Event, State
+from vizproxy.supervise.output import OutputLog
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.probes import Probe, ProbeError
 from vizproxy.supervise.process import Child, ProcessSpec, spawn
@@ -39,7 +41,11 @@ class Spawn(Protocol):
     """How a child is made; :func:`vizproxy.supervise.process.spawn` or a test's double."""
 
     def __call__(
-        self, spec: ProcessSpec, *, ended: Callable[[Child, int], None], line: Callable[[str], None]
+        self,
+        spec: ProcessSpec,
+        *,
+        ended: Callable[[Child, int], None],
+        line: Callable[[Child, str], None],
     ) -> Awaitable[Child]: ...
 
 
@@ -62,11 +68,12 @@ class Supervisor:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         check_graph(components)
-        self._records = {c.name: Record(c) for c in components}
         self._policy = policy
         self._changed = changed
         self._bug = bug
         self._clock = clock if clock is not None else LoopClock()
+        now = self._clock.time()
+        self._records = {c.name: Record(c, now) for c in components}
         self._spawn_child = spawn_child
         self._jitter = jitter
         self._queue: deque[tuple[Record, Event, str]] = deque()
@@ -78,9 +85,6 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin to start every child, along the graph. Returns at once."""
-        now = self._clock.time()
-        for record in self._records.values():
-            record.entered = now
         self._all_down.clear()
         self._wanted = True
         self._drain()
@@ -140,7 +144,13 @@ class Supervisor:
 
     def snapshot(self) -> tuple[ComponentStatus, ...]:
         """The status of every child, in the order of the graph."""
-        return tuple(self._status(record) for record in self._records.values())
+        now = self._clock.time()
+        return tuple(r.status(now, self._reason(r)) for r in self._records.values())
+
+    def history(self) -> tuple[ComponentHistory, ...]:
+        """What has happened to every child until now, in the order of the graph."""
+        now = self._clock.time()
+        return tuple(record.history(now) for record in self._records.values())
 
     # the queue
 
@@ -204,20 +214,19 @@ class Supervisor:
         state = record.machine.state
         self._dirty |= record.machine != before
         if state is not before.state:
-            self._enter(record, before.state, reason)
+            self._enter(record, before.state, event, reason)
         for effect in effects:
             self._carry_out(record, effect)
         if state is not before.state:
             log_transition(record, before.state)
 
-    def _enter(self, record: Record, before: State, reason: str) -> None:
+    def _enter(self, record: Record, before: State, event: Event, reason: str) -> None:
         state = record.machine.state
-        record.entered = self._clock.time()
+        record.enter(before, event, self._clock.time())
         if reason or state in m.UP or state is State.STARTING or before is State.BACKOFF:
             record.reason = reason
         self._arm_timer(record)
         if state is State.READY and before is State.STARTING:
-            record.was_ready = True
             self._begin_probing(record, self._watch_health(record, record.machine.generation))
         elif state not in m.RUNNING:
             self._end_probing(record)
@@ -253,7 +262,7 @@ class Supervisor:
         match effect:
             case Effect.SPAWN:
                 record.starts += 1
-                record.child, record.unsent, record.output = None, None, ()
+                record.child, record.pid, record.unsent, record.output = None, None, None, ()
                 record.probe_error = ""
                 work = self._spawn(record, record.machine.generation)
                 record.spawning = self._run(work, f"spawn {record.name}")
@@ -275,17 +284,15 @@ class Supervisor:
     # the process
 
     async def _spawn(self, record: Record, generation: int) -> None:
-        name = record.name
+        output = OutputLog(record.name, self._clock)
 
         def ended(child: Child, status: int) -> None:
+            output.end()
             if record.machine.generation == generation:
                 self._child_ended(record, child, status)
 
-        def line(text: str) -> None:
-            log.debug("%s", text, extra={"component": name})
-
         try:
-            child = await self._spawn_child(record.component.spec(), ended=ended, line=line)
+            child = await self._spawn_child(record.component.spec(), ended=ended, line=output.add)
         except OSError as error:
             if record.machine.generation == generation:
                 why = f"cannot be executed: {error.strerror or error}"
@@ -296,7 +303,7 @@ class Supervisor:
         if record.machine.generation != generation:
             child.signal_group(signal.SIGKILL)
             return
-        record.child = child
+        record.child, record.pid = child, child.pid
         if record.unsent is not None:
             child.signal_group(record.unsent)
         elif record.machine.state is State.STARTING:
@@ -304,6 +311,7 @@ class Supervisor:
 
     def _child_ended(self, record: Record, child: Child, status: int) -> None:
         record.output, record.child = child.tail, None
+        record.pid, record.exit_status = child.pid, status
         asked = record.machine.state in {State.STOPPING, State.KILLING}
         self._post(record, Event.EXITED, "" if asked else exit_reason(status))
 
@@ -374,24 +382,6 @@ class Supervisor:
             self._bug(error)
 
     # what others see
-
-    def _status(self, record: Record) -> ComponentStatus:
-        now = self._clock.time()
-        backing_off = record.machine.state is State.BACKOFF
-        return ComponentStatus(
-            name=record.name,
-            title=record.component.title,
-            state=record.machine.state,
-            pid=record.child.pid if record.child is not None else None,
-            since_seconds=max(now - record.entered, 0.0),
-            restarts=max(record.starts - 1, 0),
-            failures=record.machine.failures,
-            reason=self._reason(record),
-            retry_in_seconds=max(record.timer_ends - now, 0.0) if backing_off else None,
-            output=record.child.tail if record.child is not None else record.output,
-            shows_picture=record.component.shows_picture,
-            was_ready=record.was_ready,
-        )
 
     def _reason(self, record: Record) -> str:
         if record.machine.state is State.STOPPED and self._wanted:
