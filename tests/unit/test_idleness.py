@@ -39,6 +39,16 @@ async def test_it_waits_for_the_time_since_the_last_use() -> None:
     await asyncio.wait_for(waiting, 5)
 
 
+async def test_how_long_nobody_has_used_it() -> None:
+    clock = Clock()
+    idleness = Idleness(clock=clock)
+    clock.now += 4
+    assert idleness.seconds == 4, "since the start"
+    idleness.used()
+    clock.now += 2
+    assert idleness.seconds == 2
+
+
 async def test_a_use_before_the_wait_does_not_shorten_it() -> None:
     clock = Clock()
     idleness = Idleness(clock=clock)

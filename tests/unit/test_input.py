@@ -69,6 +69,13 @@ def test_a_pointer_that_moves_or_clicks_is_input_and_one_that_rests_is_not() -> 
     assert not seen.feed(pointer(1, 2, buttons=1))
 
 
+def test_requests_for_updates_are_counted_incremental_or_not() -> None:
+    seen = reader()
+    seen.feed(KEY_DOWN + UPDATE_REQUEST + CUT_TEXT)
+    seen.feed(bytes([3, 0]) + UPDATE_REQUEST[2:])
+    assert seen.requests == 2
+
+
 def test_a_paste_of_megabytes_is_passed_over_without_being_kept() -> None:
     seen = reader()
     assert seen.feed(struct.pack(">Bxxxi", 6, 3_000_000))
@@ -91,6 +98,7 @@ def test_it_does_not_matter_how_the_bytes_are_cut(messages: list[bytes], cuts: l
         found |= seen.feed(stream[begin:end])
         begin = end
     assert found == any(message in TELLING for message in messages)
+    assert seen.requests == messages.count(UPDATE_REQUEST)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,12 @@ class Idleness:
         self.changes = Changes()
         self._now = now
         self._clock = clock
-        self._used_at = 0.0
+        self._used_at = clock()
+
+    @property
+    def seconds(self) -> float:
+        """For how long nobody has used the desktop; before the first use, since the start."""
+        return self._clock() - self._used_at
 
     def used(self) -> None:
         """Somebody uses the desktop now."""

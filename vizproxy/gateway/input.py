@@ -3,6 +3,10 @@
 A viewer also asks for every next frame, so that it sends something does not say that anybody is there.
 Only key presses, pointers that move or click, and pastes do. The messages are those of RFC 6143,
 section 7.5, and of the community's additions to it (github.com/rfbproto/rfbproto).
+
+The requests for frames are counted, too. An update is only sent on request (RFC 6143, section 3), and
+noVNC asks for the next one when it has taken the last, unless the server knows continuous updates;
+libvncserver, and so x11vnc, does not (github.com/LibVNC/libvncserver/pull/557).
 """
 
 from __future__ import annotations
@@ -59,6 +63,8 @@ class InputReader:
     """
 
     def __init__(self) -> None:
+        self.requests = 0
+        """How often the viewer has asked for an update, incremental or not."""
         self._rest = bytearray()
         self._skip = 0
         self._greeted = False
@@ -72,7 +78,7 @@ class InputReader:
         self._rest += data
         found = False
         while (message := self._next()) is not None:
-            found |= self._is_input(message)
+            found |= self._take(message)
         return found or self._lost
 
     def _next(self) -> bytes | None:
@@ -106,10 +112,14 @@ class InputReader:
         del self._rest[: _VERSION_BYTES + 2]
         return b""
 
-    def _is_input(self, head: bytes) -> bool:
+    def _take(self, head: bytes) -> bool:
+        """Take notice of a message; return whether it is somebody's input."""
         if not head:
             return False
         match head[0]:
+            case n if n == _UPDATE_REQUEST:
+                self.requests += 1
+                return False
             case n if n == _KEY:
                 return head[1] != 0  # keys are let go of when a page loses the focus
             case n if n == _QEMU:

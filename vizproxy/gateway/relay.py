@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+
+from vizproxy.gateway.counting import Stopwatch, ViewerMeter
+from vizproxy.gateway.tally import Leave
 
 STALLED: Final = 4000
 PAUSED: Final = 4001
@@ -20,20 +22,31 @@ PAUSED: Final = 4001
 CHUNK_BYTES: Final = 256 * 1024
 """How much is sent to a viewer as one message: RFB is a stream, its cuts have no meaning."""
 
+PING_SECONDS: Final = 5.0
+"""How often the round trip is measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a session ended, as a WebSocket close code (RFC 6455, 7.4.1) and a reason for people."""
+    """How a session ended, as a WebSocket close code (RFC 6455, 7.4.1) and a reason for people.
+
+    ``leave`` is what it counts as.
+    """
 
     code: int
     reason: str
+    leave: Leave = Leave.LEFT
 
 
 class Buffer:
-    """Bytes on their way to a viewer, at most about ``limit`` of them."""
+    """Bytes on their way to a viewer, at most about ``limit`` of them.
 
-    def __init__(self, limit: int) -> None:
+    ``blocked`` measures for how long there was no room.
+    """
+
+    def __init__(self, limit: int, blocked: Stopwatch) -> None:
         self._limit = limit
+        self._blocked = blocked
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._closed = False
@@ -42,12 +55,17 @@ class Buffer:
 
     async def put(self, data: bytes) -> None:
         """Add bytes, as soon as there is room."""
-        while self._size >= self._limit:
-            self._drained.clear()
-            await self._drained.wait()
+        if self._size >= self._limit:
+            with self._blocked:
+                await self._room()
         self._parts.append(data)
         self._size += len(data)
         self._filled.set()
+
+    async def _room(self) -> None:
+        while self._size >= self._limit:
+            self._drained.clear()
+            await self._drained.wait()
 
     def close(self) -> None:
         """No more bytes will come."""
@@ -73,8 +91,11 @@ class ByteRelay:
 
     x11vnc writes to its viewers one after the other and waits for each, so a viewer that is slow to
     take its update would hold up the others'. Hence the buffer, of ``limit`` bytes: room for an
-    update, and a viewer asks for the next one only when it has had the last. ``sent`` is called with
-    what the viewer sends.
+    update, and a viewer asks for the next one only when it has had the last.
+
+    ``meter`` counts what goes by. It wants the pongs, too, which a socket that answers pings by itself
+    would keep; so the viewer's must be one with ``autoping=False``. That socket's heartbeat works all
+    the same, since aiohttp takes any bytes that arrive for a sign of life.
     """
 
     def __init__(
@@ -84,17 +105,21 @@ class ByteRelay:
         *,
         limit: int,
         stall_timeout: float,
-        sent: Callable[[bytes], object],
+        meter: ViewerMeter,
     ) -> None:
         self._viewer = viewer
         self._upstream = upstream
         self._stall_timeout = stall_timeout
-        self._buffer = Buffer(limit)
-        self._sent = sent
+        self._meter = meter
+        self._buffer = Buffer(limit, meter.counts.blocked)
+        self._is_sending = False
 
     async def run(self) -> End:
         """Relay until either side ends; return why."""
-        reading = asyncio.create_task(self._from_upstream(), name="relay from upstream")
+        others = (
+            asyncio.create_task(self._from_upstream(), name="relay from upstream"),
+            asyncio.create_task(self._ping(), name="pings to viewer"),
+        )
         ends = (
             asyncio.create_task(self._from_viewer(), name="relay from viewer"),
             asyncio.create_task(self._to_viewer(), name="relay to viewer"),
@@ -103,20 +128,27 @@ class ByteRelay:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return next(task for task in ends if task.done()).result()
         finally:
-            for task in (reading, *ends):
+            for task in (*others, *ends):
                 task.cancel()
-            await asyncio.gather(reading, *ends, return_exceptions=True)
+            await asyncio.gather(*others, *ends, return_exceptions=True)
 
     async def _from_viewer(self) -> End:
         async for message in self._viewer:
             if message.type is WSMsgType.BINARY:
-                self._sent(message.data)
+                self._meter.received(message.data)
                 with contextlib.suppress(ConnectionError):  # the other direction says why
                     await self._upstream.send_bytes(message.data)
+            elif message.type is WSMsgType.PONG:
+                self._meter.pong(bytes(message.data))
+            elif message.type is WSMsgType.PING:
+                with contextlib.suppress(ConnectionError):
+                    await self._viewer.pong(message.data)
             elif message.type is WSMsgType.TEXT:
-                return End(WSCloseCode.UNSUPPORTED_DATA, "RFB is binary, a text message came")
+                why = "RFB is binary, a text message came"
+                return End(WSCloseCode.UNSUPPORTED_DATA, why, Leave.PROTOCOL)
             elif message.type is WSMsgType.ERROR:
-                return End(WSCloseCode.PROTOCOL_ERROR, f"the connection broke ({message.data})")
+                why = f"the connection broke ({message.data})"
+                return End(WSCloseCode.PROTOCOL_ERROR, why, _leave_by(message.data))
         return End(WSCloseCode.OK, "it closed the connection")
 
     async def _from_upstream(self) -> None:
@@ -132,9 +164,42 @@ class ByteRelay:
         while data := await self._buffer.take(CHUNK_BYTES):
             try:
                 async with asyncio.timeout(self._stall_timeout):
-                    await self._viewer.send_bytes(data)
+                    await self._send(data)
             except TimeoutError:
-                return End(STALLED, f"it took no data for {self._stall_timeout:g} s")
+                why = f"it took no data for {self._stall_timeout:g} s"
+                return End(STALLED, why, Leave.STALLED)
             except ConnectionError:
                 return End(WSCloseCode.OK, "it closed the connection")
-        return End(WSCloseCode.SERVICE_RESTART, "the VNC server ended the connection")
+        why = "the VNC server ended the connection"
+        return End(WSCloseCode.SERVICE_RESTART, why, Leave.SERVER_ENDED)
+
+    async def _send(self, data: bytes) -> None:
+        self._is_sending = True
+        try:
+            with self._meter.counts.send_wait:
+                await self._viewer.send_bytes(data)
+        finally:
+            self._is_sending = False
+        self._meter.sent(len(data))
+
+    async def _ping(self) -> None:
+        """Measure the round trip every now and then.
+
+        Not while the viewer has yet to take what it was sent: a ping would queue up behind that, and
+        the wait is measured anyway. Frames that are not compressed are written at once and whole, so
+        no ping gets into the midst of another message.
+        """
+        while True:
+            if not self._is_sending and not self._viewer.closed:
+                with contextlib.suppress(ConnectionError):  # the other direction says why
+                    await self._viewer.ping(self._meter.ping())
+            await asyncio.sleep(PING_SECONDS)
+
+
+def _leave_by(error: object) -> Leave:
+    """What a broken connection counts as, by the error that aiohttp tells of it."""
+    if isinstance(error, WebSocketError):
+        return Leave.PROTOCOL
+    if isinstance(error, TimeoutError):
+        return Leave.STALLED  # a heartbeat without an answer
+    return Leave.LEFT

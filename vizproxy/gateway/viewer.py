@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ import aiohttp
 from aiohttp import WSCloseCode, web
 
 from vizproxy.config.numbers import duration_words
+from vizproxy.gateway.access import Role
+from vizproxy.gateway.counting import Counts, ViewerMeter
 from vizproxy.gateway.idleness import Idleness
-from vizproxy.gateway.input import InputReader
 from vizproxy.gateway.relay import PAUSED, ByteRelay, End
 from vizproxy.gateway.rfb import size_settled
+from vizproxy.gateway.tally import Leave, Refusal, ViewerTally
 
 log = logging.getLogger(__name__)
 
@@ -79,64 +82,89 @@ class Gateway:
         self._screen_size = screen_size
         self._idleness = idleness
         self._changed = changed
-        self._viewers: dict[web.WebSocketResponse, web.Request] = {}
+        self._viewers: dict[web.WebSocketResponse, tuple[web.Request, Role]] = {}
+        self._counts = Counts()
+        self._is_ending = False
 
     @property
     def count(self) -> int:
         """How many viewers are connected."""
         return len(self._viewers)
 
-    async def serve(self, request: web.Request, unready: str | None) -> web.WebSocketResponse:
+    @property
+    def tally(self) -> ViewerTally:
+        """Who is connected now, and what was counted until now."""
+        roles = [role for _, role in self._viewers.values()]
+        return self._counts.tally({role: roles.count(role) for role in (Role.VIEW, Role.CONTROL)})
+
+    def refused(self, reason: Refusal) -> None:
+        """Count a viewer that was not let in."""
+        self._counts.refused[reason] += 1
+
+    async def serve(
+        self, request: web.Request, unready: str | None, role: Role = Role.CONTROL
+    ) -> web.WebSocketResponse:
         """Answer a WebSocket request with the desktop, until the viewer or the desktop goes away.
 
         ``unready`` says why there is no picture now, if there is none; the viewer is told so. A
-        browser gets nothing out of a refused handshake, so refusals are made as close frames.
+        browser gets nothing out of a refused handshake, so refusals are made as close frames. ``role``
+        is what the viewer is counted as.
         """
+        arrived = time.monotonic()
         # compress=False: proxies always offer deflate, and it would cost 15 times the throughput.
         viewer = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             # A viewer that takes no data answers no ping either: the stall is to be the reason.
             heartbeat=max(HEARTBEAT_SECONDS, self._limits.stall_timeout),
+            autoping=False,  # the relay wants the pongs
             timeout=CLOSE_TIMEOUT_SECONDS,
             max_msg_size=self._limits.max_message,
             compress=False,
         )
         await viewer.prepare(request)
         if unready is not None:
-            end = End(WSCloseCode.TRY_AGAIN_LATER, unready)
+            refusal, why = Refusal.NOT_READY, unready
         elif self.count >= self._limits.max_viewers:
+            refusal = Refusal.TOO_MANY
             why = f"as many viewers as are allowed ({self._limits.max_viewers}) are connected"
-            end = End(WSCloseCode.TRY_AGAIN_LATER, why)
         else:
-            await self._admit(request, viewer)
+            await self._admit(request, viewer, role, arrived)
             return viewer
-        await close_socket(request, viewer, end)
+        self.refused(refusal)
+        await close_socket(request, viewer, End(WSCloseCode.TRY_AGAIN_LATER, why))
         return viewer
 
     async def close(self) -> None:
         """Tell every viewer that the desktop is being ended, and end their sessions."""
+        self._is_ending = True
         ended = End(WSCloseCode.GOING_AWAY, "the desktop is being ended")
         ends = [
             close_socket(request, viewer, ended, SHUTDOWN_SECONDS)
-            for viewer, request in tuple(self._viewers.items())
+            for viewer, (request, _) in tuple(self._viewers.items())
         ]
         await asyncio.gather(*ends, return_exceptions=True)
 
-    async def _admit(self, request: web.Request, viewer: web.WebSocketResponse) -> None:
+    async def _admit(
+        self, request: web.Request, viewer: web.WebSocketResponse, role: Role, arrived: float
+    ) -> None:
         """Serve one viewer, who counts until the connection is gone."""
-        self._viewers[viewer] = request
+        self._viewers[viewer] = request, role
+        self._counts.sessions += 1
         self._changed()
         log.info("a viewer connected (%d now)", self.count)
+        meter = ViewerMeter(self._counts, arrived=arrived, used=self._idleness.used)
         end = End(WSCloseCode.OK, "the connection was cut")
         try:
-            end = await self._relay(viewer)
+            end = await self._relay(viewer, meter)
         finally:
+            leave = Leave.STOPPING if self._is_ending else end.leave
             await close_socket(request, viewer, end)
             del self._viewers[viewer]
+            self._counts.ended[leave] += 1
             self._changed()
             log.info("a viewer left (%d now): %s", self.count, end.reason)
 
-    async def _relay(self, viewer: web.WebSocketResponse) -> End:
+    async def _relay(self, viewer: web.WebSocketResponse, meter: ViewerMeter) -> End:
         try:
             await size_settled(self._rfb, self._screen_size)
             async with self._upstream() as upstream:
@@ -145,22 +173,13 @@ class Gateway:
                     upstream,
                     limit=self._limits.buffer,
                     stall_timeout=self._limits.stall_timeout,
-                    sent=self._input_taken(),
+                    meter=meter,
                 )
                 return await self._until_idle(relay)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("cannot get a picture for a viewer: %s", str(error) or "no answer")
-            return End(WSCloseCode.TRY_AGAIN_LATER, "the VNC server does not answer")
-
-    def _input_taken(self) -> Callable[[bytes], None]:
-        """What is told of all that one viewer sends."""
-        reader = InputReader()
-
-        def take(data: bytes) -> None:
-            if reader.feed(data):
-                self._idleness.used()
-
-        return take
+            why = "the VNC server does not answer"
+            return End(WSCloseCode.TRY_AGAIN_LATER, why, Leave.SERVER_UNREACHABLE)
 
     async def _until_idle(self, relay: ByteRelay) -> End:
         """Relay until one side ends, or nobody uses the desktop any more."""
@@ -171,7 +190,8 @@ class Gateway:
             await asyncio.wait((relaying, idling), return_when=asyncio.FIRST_COMPLETED)
             if relaying.done():
                 return relaying.result()
-            return End(PAUSED, f"nobody used the desktop for {duration_words(limit)}")
+            why = f"nobody used the desktop for {duration_words(limit)}"
+            return End(PAUSED, why, Leave.PAUSED)
         finally:
             for task in (relaying, idling):
                 task.cancel()
