@@ -7,8 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from Xlib.display import Display
+
 from vizproxy.errors import DisplayError, VizproxyError
 from vizproxy.x11 import randr, screenshot
+from vizproxy.x11.meters import ScreenMeters, read_meters
 from vizproxy.x11.randr import ScreenSize
 from vizproxy.x11.session import XSession
 
@@ -40,6 +43,8 @@ class Screen:
         self._resizing = asyncio.Lock()
         self._photographing = asyncio.Lock()
         self._known: ScreenSize | None = None
+        self.resizes = 0
+        """How often :meth:`resize` has really changed the size."""
 
     @property
     def name(self) -> str | None:
@@ -78,20 +83,16 @@ class Screen:
             InvalidRequestError: the size is out of range.
             DisplayError: the X server refuses or cannot be asked.
         """
-        async with self._resizing:
-            size = await self._session.call(
-                lambda d: randr.resize(d, width, height, dpi=self._dpi, bound=self._bound)
-            )
-            self._wanted = (size.width, size.height)
-            self._changed()
-            return size
+        before, after = await self._resize(width, height)
+        self.resizes += (before.width, before.height) != (after.width, after.height)
+        return after
 
     async def restore(self) -> None:
         """Give a fresh X server the size that the former one had, if it can have it."""
         if self._wanted is None:
             return
         try:
-            await self.resize(*self._wanted)
+            await self._resize(*self._wanted)
         except VizproxyError as error:
             log.warning("the desktop comes back in its first size: %s", error)
 
@@ -100,3 +101,20 @@ class Screen:
         async with self._photographing:  # one at a time: each may take hundreds of MiB
             image = await self._session.call(screenshot.grab_root)
             return await asyncio.to_thread(screenshot.encode_png, image)
+
+    async def meters(self) -> ScreenMeters:
+        """What there is to measure of the screen now. Raises DisplayError when it cannot be asked."""
+        return await self._session.call(read_meters)
+
+    async def _resize(self, width: int, height: int) -> tuple[ScreenSize, ScreenSize]:
+        """Resize the desktop; its size before and after. Raises what :meth:`resize` does."""
+
+        def job(display: Display) -> tuple[ScreenSize, ScreenSize]:
+            before = randr.screen_size(display, self._bound)
+            return before, randr.resize(display, width, height, dpi=self._dpi, bound=self._bound)
+
+        async with self._resizing:
+            before, after = await self._session.call(job)
+            self._wanted = (after.width, after.height)
+            self._changed()
+            return before, after
