@@ -2,8 +2,9 @@
 
 The words in it: ``fine``; ``throw``: every call fails; ``hang``: none comes back; ``gone``: there is no
 driver any more; ``vanished``: there is a driver, and no such GPU; ``xid 79``: the GPU answers, and that
-Xid is reported once. ``FAKE_GPU_PATIENCE`` is how many seconds a call may take. The dummy driver stands
-in for the GPU in X servers. Run as ``python -m tests.process.with_gpu serve``.
+Xid is reported once. ``FAKE_GPU_PATIENCE`` is how many seconds a call may take. ``FAKE_GPU_PROFILE``
+makes the GPU a licensed vGPU of that type (``A40-8Q``). The dummy driver stands in for it in X servers.
+Run as ``python -m tests.process.with_gpu serve``.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pynvml
 
 from tests.unit.gpudriver import GPU, Driver, Event
-from tests.unit.nvidia import Card, Memory, error
-from vizproxy import assembly, daemon
+from tests.unit.nvidia import Card, Memory, error, features
+from vizproxy import assembly, budget, daemon
 from vizproxy.cli import main
 from vizproxy.display import gpuwatch
+from vizproxy.display.plan import ChosenGpu, RenderingPlan
 from vizproxy.facts import nvml
 from vizproxy.facts.calls import PATIENCE_SECONDS, DriverCalls
 
@@ -44,11 +47,33 @@ def obey(driver: Driver, orders: Path, call: str) -> None:
             orders.write_text("fine")
 
 
-def run(orders: Path, patience: float) -> int:
-    driver = Driver(Card(memory=Memory(4096 * MEBIBYTE, 100 * MEBIBYTE)))
+def card(profile: str) -> Card:
+    """The GPU; a vGPU of a type, if it has one."""
+    found = Card(
+        memory=Memory(4096 * MEBIBYTE, 100 * MEBIBYTE), memory_busy=3, encoding=1, encoder_busy=12
+    )
+    if not profile:
+        return found
+    return replace(
+        found,
+        name=f"NVIDIA {profile}",
+        virtualization=pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU,
+        features=features(("NVIDIA RTX Virtual Workstation", 1, 1)),
+    )
+
+
+def run(orders: Path, patience: float, profile: str) -> int:
+    the_card = card(profile)
+    gpu = replace(GPU, name=the_card.name)
+    driver = Driver(the_card)
     driver.before = partial(obey, driver, orders)
+
+    def the_gpu(plan: RenderingPlan) -> ChosenGpu | None:
+        return gpu if plan.gpu is not None else None
+
     for module, name, replacement in (
-        (assembly, "watched", lambda plan: GPU if plan.gpu is not None else None),
+        (assembly, "watched", the_gpu),
+        (budget, "watched", the_gpu),
         (assembly, "GpuWatch", partial(gpuwatch.GpuWatch, library=driver)),
         (gpuwatch, "READ_SECONDS", READ_SECONDS),
         (nvml, "NVML", driver),
@@ -61,4 +86,5 @@ def run(orders: Path, patience: float) -> int:
 
 if __name__ == "__main__":
     patience = float(os.environ.get("FAKE_GPU_PATIENCE", PATIENCE_SECONDS))
-    sys.exit(run(Path(os.environ["FAKE_GPU"]), patience))
+    profile = os.environ.get("FAKE_GPU_PROFILE", "")
+    sys.exit(run(Path(os.environ["FAKE_GPU"]), patience, profile))

@@ -61,7 +61,10 @@ class Card:
     drawing: Sequence[Process] = ()
     computing: Sequence[Process] = ()
     busy: int = 0
+    memory_busy: int = 0
     encoding: int = 0
+    encoder_busy: int = 0
+    temperature: int = 41
     compute_mode: int = pynvml.NVML_COMPUTEMODE_DEFAULT
     mig: int | None = None
     slices: Sequence[Slice | Exception] = ()
@@ -176,11 +179,25 @@ class FakeNvml:
 
     def nvmlDeviceGetUtilizationRates(self, handle: Card) -> Rates:  # noqa: N802
         self._asked("nvmlDeviceGetUtilizationRates", handle)
-        return Rates(handle.busy)
+        return Rates(handle.busy, handle.memory_busy)
+
+    def nvmlDeviceGetEncoderUtilization(self, handle: Card) -> list[int]:  # noqa: N802
+        self._asked("nvmlDeviceGetEncoderUtilization", handle)
+        return [handle.encoder_busy, 166_000]
 
     def nvmlDeviceGetEncoderStats(self, handle: Card) -> tuple[int, int, int]:  # noqa: N802
         self._asked("nvmlDeviceGetEncoderStats", handle)
         return handle.encoding, 60, 1000
+
+    def nvmlDeviceGetTemperatureV(self, handle: Card, sensor: int) -> int:  # noqa: N802
+        self._asked("nvmlDeviceGetTemperatureV", handle)
+        assert sensor == pynvml.NVML_TEMPERATURE_GPU
+        return handle.temperature
+
+    def nvmlDeviceGetTemperature(self, handle: Card, sensor: int) -> int:  # noqa: N802
+        self._asked("nvmlDeviceGetTemperature", handle)
+        assert sensor == pynvml.NVML_TEMPERATURE_GPU
+        return handle.temperature
 
     def nvmlDeviceGetComputeMode(self, handle: Card) -> int:  # noqa: N802
         self._asked("nvmlDeviceGetComputeMode", handle)

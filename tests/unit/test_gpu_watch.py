@@ -16,6 +16,7 @@ from tests.unit.gpudriver import GPU, LOST, NOT_LOADED, UNKNOWN, AtOnce, Driver,
 from tests.unit.nvidia import Card, Memory, error
 from vizproxy.display.gpu import VANISHED, GpuFramebuffer
 from vizproxy.display.gpuhealth import Condition, GpuStatus
+from vizproxy.display.gpumeters import GpuMeters, GpuSnapshot
 from vizproxy.display.gpuwatch import QUIET_SECONDS, READ_SECONDS, GpuWatch
 from vizproxy.display.plan import ChosenGpu
 from vizproxy.display.xidevents import TRIES, XidListener
@@ -59,6 +60,12 @@ class Watching:
 
     def toll(self) -> str:
         return self.lost_with_it
+
+    @property
+    def snapshot(self) -> GpuSnapshot:
+        found = self.watch.snapshot
+        assert found is not None
+        return found
 
     async def read(self, times: int = 1) -> Condition | None:
         for _ in range(times):
@@ -200,6 +207,113 @@ async def test_a_call_that_hangs_keeps_nobody_waiting() -> None:
     await eventually(recovered)
 
 
+# ---------------------------------------------------------------------------------- snapshots
+
+
+async def test_a_snapshot_has_all_that_is_known() -> None:
+    watching = await fine(Driver(Card(busy=5, memory_busy=3, encoding=2, encoder_busy=12)))
+    await watching.clock.advance(4)
+    assert watching.watch.snapshot == GpuSnapshot(
+        name="Tesla T4",
+        uuid="GPU-1",
+        driver="550.127.05",
+        virtualization="none",
+        profile="",
+        condition=Condition.FINE,
+        losses=0,
+        framebuffer=GpuFramebuffer(8000, 900, {}),
+        meters=GpuMeters(5, 3, 12, 2, 60, 0.001, 41),
+        read_seconds=0.0,
+        age=4.0,
+        xids={},
+    )
+
+
+async def test_meters_alone_wake_nobody() -> None:
+    card = Card(busy=5)
+    watching = await fine(Driver(card))
+    card.temperature, card.encoding = 70, 3
+    await watching.read()
+    assert watching.changes == []
+    assert watching.snapshot.meters is not None
+    assert watching.snapshot.meters.temperature == 70
+    card.busy = 6
+    await watching.read()
+    assert watching.changes == ["measured"]
+
+
+async def test_a_reading_that_failed_leaves_a_snapshot_without_it() -> None:
+    """The budget goes on with the last reading; who measures is not told that it still holds."""
+    watching = await fine()
+    await watching.clock.advance(5)
+    watching.calls.hang = True
+    await watching.read(2)
+    snapshot = watching.snapshot
+    assert (snapshot.framebuffer, snapshot.meters) == (None, None)
+    assert (snapshot.condition, snapshot.age) == (Condition.SILENT, 5.0)
+    assert (snapshot.name, snapshot.driver) == ("Tesla T4", "550.127.05")
+    assert watching.watch.framebuffer is not None
+    watching.calls.hang = False
+    await watching.read()
+    assert watching.snapshot.meters is not None
+    assert watching.snapshot.age == 0.0
+
+
+async def test_losses_are_counted_each_once() -> None:
+    watching = await fine()
+    for losses in (1, 2):
+        watching.driver.fail(LOST)
+        assert await watching.read(3) is Condition.LOST
+        assert watching.snapshot.losses == losses
+        watching.driver.fail(None)
+        assert await watching.read(2) is Condition.FINE
+
+
+async def test_a_gpu_that_is_missed_from_the_start_has_a_snapshot() -> None:
+    watching = Watching(Driver(failing={"nvmlInit": NOT_LOADED}), seen=True)
+    await watching.read()
+    snapshot = watching.snapshot
+    assert (snapshot.name, snapshot.uuid, snapshot.driver) == ("Tesla T4", "GPU-1", "")
+    assert (snapshot.condition, snapshot.losses) == (Condition.LOST, 1)
+    assert (snapshot.framebuffer, snapshot.meters, snapshot.age) == (None, None, None)
+
+
+async def test_there_is_no_snapshot_of_what_is_not_watched_or_has_never_answered() -> None:
+    watching = Watching(Driver(failing={"nvmlInit": NOT_LOADED}))
+    await watching.read(3)
+    assert watching.watch.snapshot is None
+    watching = await fine()
+    watching.gpu = None
+    assert watching.watch.snapshot is None
+
+
+async def test_a_gpu_that_was_lost_is_told_of_after_its_plan_was_given_up() -> None:
+    watching = await fine()
+    watching.driver.fail(LOST)
+    await watching.read(3)
+    watching.gpu = None
+    snapshot = watching.snapshot
+    assert (snapshot.name, snapshot.condition, snapshot.losses) == ("Tesla T4", Condition.LOST, 1)
+    assert (snapshot.framebuffer, snapshot.meters) == (None, None)
+
+
+async def test_how_long_a_reading_took_is_known() -> None:
+    """Whether it came to an end or not."""
+    watching = Watching(Driver(), seen=True)
+
+    def wait(call: str) -> None:
+        if call == "nvmlDeviceGetMemoryInfo":
+            watching.clock.now += 2.5
+
+    watching.driver.before = wait
+    await watching.read()
+    assert (watching.snapshot.read_seconds, watching.snapshot.age) == (2.5, 0.0)
+    watching.driver.before = lambda call: None
+    watching.driver.fail(UNKNOWN)
+    await watching.read()
+    assert watching.snapshot.read_seconds == 0.0
+
+
 # --------------------------------------------------------------------------------- its course
 
 
@@ -270,6 +384,7 @@ async def until_told(watching: Watching, count: int) -> None:
 
 
 async def test_an_xid_of_a_program_is_told_and_no_more(watching: Watching) -> None:
+    before = watching.snapshot
     watching.driver.events.put(Event(31))
     await until_told(watching, 1)
     text = "the GPU reported Xid 31 (a program used memory of the GPU that is not there)"
@@ -283,6 +398,8 @@ async def test_an_xid_of_a_program_is_told_and_no_more(watching: Watching) -> No
     await watching.clock.advance(QUIET_SECONDS)
     watching.driver.events.put(Event(31))
     await until_told(watching, 3)
+    assert watching.snapshot.xids == {31: 4, 13: 1}, "they are counted, told or not"
+    assert before.xids == {}
 
 
 async def test_a_fatal_xid_is_the_loss_of_the_gpu(watching: Watching) -> None:
@@ -291,6 +408,7 @@ async def test_a_fatal_xid_is_the_loss_of_the_gpu(watching: Watching) -> None:
     why = "it reported Xid 79 (the GPU has fallen off the bus)"
     assert watching.followed == [f"lost: {why}"]
     assert watching.told == [(ERROR, "gpu_lost", f"the GPU Tesla T4 is lost: {why}")]
+    assert (watching.snapshot.xids, watching.snapshot.losses) == ({79: 1}, 1)
 
 
 async def test_a_lost_driver_is_let_go_of_and_listened_to_again(watching: Watching) -> None:

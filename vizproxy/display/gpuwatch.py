@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
-from vizproxy.display.gpu import (
-    NVML,
-    VANISHED,
-    GpuFramebuffer,
-    GpuReader,
-    Library,
-    Reading,
-    vanished,
-)
+from vizproxy.display.gpu import NVML, VANISHED, GpuFramebuffer, Library, vanished
 from vizproxy.display.gpuhealth import Condition, GpuHealth, GpuStatus
+from vizproxy.display.gpumeters import GpuSnapshot
+from vizproxy.display.gpureader import GpuReader, Reading
 from vizproxy.display.plan import ChosenGpu
 from vizproxy.display.xidevents import XidListener
 from vizproxy.facts import nvml
@@ -40,7 +36,7 @@ QUIET_SECONDS: Final = 60.0
 """For how long an Xid that was told is not told again: a program may cause hundreds a second."""
 
 
-NOT_READ: Final = Reading(None, 0)
+NOT_READ: Final = Reading()
 """What is known of a GPU that has not been read."""
 
 
@@ -67,8 +63,8 @@ class GpuWatch:
     """Reads the GPU now and then, and listens for what its driver reports.
 
     ``gpu`` is asked for before each reading: when there is none any more, the watch ends. ``measured``
-    is called when a reading differs from the last one, ``changed`` when the status does. ``seen`` tells
-    that the GPU has answered before: then it is missed from the first reading on.
+    is called when the framebuffer or the utilisation is another one, ``changed`` when the status is.
+    ``seen`` tells that the GPU has answered before: then it is missed from the first reading on.
     """
 
     def __init__(
@@ -97,6 +93,12 @@ class GpuWatch:
         self._reader: GpuReader | None = None
         self._told_xids: dict[int, float] = {}
         self._reading = NOT_READ
+        self._read_at: float | None = None
+        self._read_seconds = 0.0
+        self._stale = True
+        self._losses = 0
+        self._lost: GpuSnapshot | None = None
+        self._xids: Counter[int] = Counter()
 
     @property
     def framebuffer(self) -> GpuFramebuffer | None:
@@ -119,6 +121,31 @@ class GpuWatch:
         name = gpu.name or gpu.node or gpu.address
         return GpuStatus(name, gpu.uuid, health.condition, health.reason, since)
 
+    @property
+    def snapshot(self) -> GpuSnapshot | None:
+        """All that is known of the GPU; None where none is watched, or none has ever answered.
+
+        Of one that was lost and is given up, it is what was known then: that it is lost, above all.
+        """
+        gpu, status = self._gpu(), self.status
+        if gpu is None or status is None:
+            return self._lost
+        reading, identity = self._reading, self._reading.identity
+        return GpuSnapshot(
+            name=identity.name or status.name,
+            uuid=identity.uuid or gpu.uuid,
+            driver=identity.driver,
+            virtualization=identity.virtualization,
+            profile=identity.profile,
+            condition=status.condition,
+            losses=self._losses,
+            framebuffer=None if self._stale else reading.framebuffer,
+            meters=None if self._stale else reading.meters,
+            read_seconds=self._read_seconds,
+            age=None if self._read_at is None else self._clock.time() - self._read_at,
+            xids=dict(self._xids),
+        )
+
     async def read(self) -> None:
         """Read the GPU once, and draw the conclusions."""
         gpu = self._gpu()
@@ -127,7 +154,7 @@ class GpuWatch:
         if self._reader is None:
             self._reader = GpuReader(gpu, self._library)
         try:
-            reading = await self._calls.call(self._reader.read)
+            reading = await self._timed(self._reader)
         except TimeoutError:
             self._missed(nvml.SILENT)
         except Exception as error:  # noqa: BLE001 - a collector: whatever it is, it is a reason
@@ -136,6 +163,13 @@ class GpuWatch:
             self._missed(reason, lost=gone or nvml.lost(error))
         else:
             self._answered(reading)
+
+    async def _timed(self, reader: GpuReader) -> Reading:
+        began = self._clock.time()
+        try:
+            return await self._calls.call(reader.read)
+        finally:
+            self._read_seconds = self._clock.time() - began
 
     async def watch(self) -> None:
         """Go on for as long as there is a GPU to be watched."""
@@ -170,8 +204,9 @@ class GpuWatch:
     # what was seen
 
     def _answered(self, reading: Reading) -> None:
-        if reading != self._reading:
-            self._reading = reading
+        before, self._reading = self._reading, reading
+        self._read_at, self._stale = self._clock.time(), False
+        if (reading.framebuffer, reading.percent) != (before.framebuffer, before.percent):
             self._measured()
         if self._health is None:
             self._health, self._since = GpuHealth(), self._clock.time()
@@ -181,11 +216,13 @@ class GpuWatch:
     def _missed(self, reason: str, *, lost: bool = False) -> None:
         """There was no reading. Of a GPU that has never answered nobody knows what it should do."""
         log.debug("the GPU cannot be read: %s", reason)
+        self._stale = True
         if self._health is not None:
             self._turn(self._health.gone(reason) if lost else self._health.unanswered(reason))
 
     def _heard(self, number: int) -> None:
         """The driver has reported an Xid."""
+        self._xids[number] += 1
         if self._gpu() is None or self._health is None:
             return
         report = f"Xid {number} ({xid_meaning(number)})"
@@ -210,10 +247,17 @@ class GpuWatch:
         if status is not None:
             self._announce(status, before.condition)
         if health.condition is Condition.LOST:
+            self._losses += 1
+            self._lost = self._without_readings()
             self._following.gpu_lost(health.reason)
         elif before.condition is Condition.LOST:
+            self._lost = None
             self._following.gpu_back()
         self._changed()
+
+    def _without_readings(self) -> GpuSnapshot | None:
+        snapshot = self.snapshot
+        return None if snapshot is None else replace(snapshot, framebuffer=None, meters=None)
 
     def _announce(self, status: GpuStatus, before: Condition) -> None:
         match status.condition:
@@ -229,6 +273,7 @@ class GpuWatch:
 
     def _forget(self) -> None:
         self._health, self._reading = None, NOT_READ
+        self._read_at, self._stale = None, True
         self._measured()
         self._changed()
 

@@ -78,6 +78,7 @@ NOT_TOLD: Final = "the driver does not tell"
 TOO_OLD: Final = "the driver is too old to tell"
 NOT_ALLOWED: Final = "this process may not ask for it"
 NO_LICENCE_NEEDED: Final = "this is no vGPU, so it needs none"
+NO_LICENCE_KNOWN: Final = "the driver knows of no licence for this vGPU"
 
 _REASONS: Final[Mapping[int, str]] = {
     pynvml.NVML_ERROR_NOT_SUPPORTED: NOT_TOLD,
@@ -105,7 +106,7 @@ _GONE: Final = frozenset(
 """Not among them: a version mismatch, since what draws goes on with the libraries that it has; and the
 unknown error, since a container that lost its right to open devices keeps those that are open."""
 
-_ODD: Final = (
+ODD_ERRORS: Final[tuple[type[Exception], ...]] = (
     pynvml.NVMLLibraryMismatchError,  # a function is missing; no NVMLError
     OSError,
     ValueError,  # among them text that is not UTF-8
@@ -195,7 +196,7 @@ class _Reader:
 
     def __init__(self, library: Library) -> None:
         self._nvml = library
-        self._errors = (library.NVMLError, *_ODD)
+        self._errors = (library.NVMLError, *ODD_ERRORS)
 
     def ask(self, question: Callable[[], T]) -> Fact[T]:
         try:
@@ -250,7 +251,7 @@ class _Reader:
         )
 
     def _virtualization(self, handle: Any) -> Virtualization:
-        return _named(_VIRTUALIZATION, self._nvml.nvmlDeviceGetVirtualizationMode(handle))
+        return virtualization_of(self._nvml.nvmlDeviceGetVirtualizationMode(handle))
 
     def _framebuffer(self, handle: Any) -> Framebuffer:
         memory = self._nvml.nvmlDeviceGetMemoryInfo(handle)
@@ -259,21 +260,10 @@ class _Reader:
     def _licence(
         self, handle: Any, name: Fact[str], virtualization: Fact[Virtualization]
     ) -> Fact[Licence]:
-        guest = virtualization.value is Virtualization.VGPU
-        if virtualization.value is None:  # the name of a vGPU is that of its type
-            guest = vgpu.parse(name.get("")) is not None
-        if not guest:
+        if not is_guest(name.get(""), virtualization.value):
             return unknown(NO_LICENCE_NEEDED)
-        listed = self._nvml.nvmlDeviceGetGridLicensableFeatures(handle)
-        features = list(listed.gridLicensableFeatures)[: listed.licensableFeaturesCount]
-        if not listed.isGridLicenseSupported or not features:
-            return unknown("the driver knows of no licence for this vGPU")
-        # Of the products that a licence may be for, the one that this vGPU needs is enabled.
-        needed = [feature for feature in features if feature.featureEnabled] or features
-        for feature in needed:
-            if feature.featureState:
-                return known(Licence(feature.productName, True, _expiry(feature.licenseExpiry)))
-        return known(Licence(needed[0].productName, False))
+        licence = licence_of(self._nvml.nvmlDeviceGetGridLicensableFeatures(handle))
+        return unknown(NO_LICENCE_KNOWN) if licence is None else known(licence)
 
     def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
         """All processes. A GPU that only draws, or only computes, has but one of the two lists."""
@@ -342,6 +332,38 @@ def kernel_address(bus_id: str) -> str:
     if found is None:
         raise ValueError(f"the driver's answer is no PCI address: {bus_id!r}")
     return f"{int(found['domain'], 16):04x}:{found['rest'].lower()}"
+
+
+def virtualization_of(mode: int) -> Virtualization:
+    """What ``nvmlDeviceGetVirtualizationMode`` tells.
+
+    Raises:
+        ValueError: it is a mode that nobody knows here.
+    """
+    return _named(_VIRTUALIZATION, mode)
+
+
+def is_guest(name: str, virtualization: Virtualization | None) -> bool:
+    """Whether a GPU is a vGPU's guest side, which needs a licence.
+
+    Where its virtualization is not known, its name tells: that of a vGPU is that of its type.
+    """
+    if virtualization is None:
+        return vgpu.parse(name) is not None
+    return virtualization is Virtualization.VGPU
+
+
+def licence_of(listed: Any) -> Licence | None:
+    """What ``nvmlDeviceGetGridLicensableFeatures`` tells; None if it knows of no licence."""
+    features = list(listed.gridLicensableFeatures)[: listed.licensableFeaturesCount]
+    if not listed.isGridLicenseSupported or not features:
+        return None
+    # Of the products that a licence may be for, the one that this vGPU needs is enabled.
+    needed = [feature for feature in features if feature.featureEnabled] or features
+    for feature in needed:
+        if feature.featureState:
+            return Licence(feature.productName, True, _expiry(feature.licenseExpiry))
+    return Licence(needed[0].productName, False)
 
 
 def _named(names: Mapping[int, T], number: int) -> T:
