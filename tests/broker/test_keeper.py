@@ -129,7 +129,11 @@ async def test_what_a_program_leaves_behind_does_not_hold_its_lease(desk):
         program.process.kill()
         await desk.app("busy", lambda app: app["pids"] == [pid])
         await desk.until(lambda apps: not apps, limit=20)
-        assert f"the lease of {app['id']} has ended" in desk.daemon.log.read_text()
+
+        async def logged() -> bool:
+            return f"the lease of {app['id']} has ended" in desk.daemon.log.read_text()
+
+        await eventually(logged)
         os.kill(pid, signal.SIGKILL)
 
 
@@ -177,6 +181,8 @@ async def test_a_lost_connection_is_made_again(desk, tmp_path):
         assert (again["pids"], again["windows"]) == (app["pids"], app["windows"])
         assert again["framebuffer"]["pixmap_bytes"] == app["framebuffer"]["pixmap_bytes"]
         assert len(await desk.apps()) == 1
+        used = await desk.app("lost", lambda app: app["resident_bytes"], limit=3)
+        assert used["cpu_seconds"] > 0, "told at once to the new lease"
         assert program.process.returncode is None
         stopped = await desk.run("apps", "stop", again["id"])
         assert stopped.code == 0

@@ -15,6 +15,7 @@ from vizproxy.broker.adopted import Adopted, adopt
 from vizproxy.broker.attribution import Stranger, Surroundings, attribute
 from vizproxy.broker.leases import Ledger, Use
 from vizproxy.broker.overuse import OverUseWatch
+from vizproxy.broker.slots import OTHER, UNLEASED
 from vizproxy.broker.snapshot import App, AppState
 from vizproxy.display.gpu import GpuFramebuffer
 from vizproxy.x11.scene import EMPTY, Scene
@@ -160,7 +161,7 @@ def test_a_leased_app() -> None:
     seen = scene(
         client(A, 10, 60), client(B, 11, 41), window(B + 1, B), window(A + 2, A), window(A + 1, A)
     )
-    assert shown(seen, held) == {
+    assert shown(seen, held.used("voreen-1", 1.5, 70)) == {
         "voreen-1": App(
             id="voreen-1",
             name="voreen",
@@ -174,6 +175,9 @@ def test_a_leased_app() -> None:
             granted=100,
             use=Use(101),
             over=True,
+            slot=OTHER,
+            cpu_seconds=1.5,
+            resident_bytes=70,
         )
     }
 
@@ -194,6 +198,7 @@ def test_an_adopted_app_may_use_as_much_as_a_share() -> None:
             granted=LIMITS.share,
             use=Use(LIMITS.share + 1),
             over=True,
+            slot=UNLEASED,
         )
     }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vizproxy.api.lease import MAX_MESSAGE_BYTES, MAX_PIDS, _pids, parse_request
+from vizproxy.api.lease import MAX_MESSAGE_BYTES, MAX_PIDS, _pids, _use, parse_request
 from vizproxy.api.messages import Reader
 from vizproxy.broker.leases import MAX_NAME_CHARS, Wish
 from vizproxy.config import Activity, Plan
@@ -145,6 +146,47 @@ def test_any_report_is_taken_or_refused(pids: object, reason: object) -> None:
         assert READER.text(told, "reason", 9).isprintable()
     except InvalidRequestError:
         pass
+
+
+def test_a_report_of_what_an_app_uses() -> None:
+    assert _use({"type": "use", "cpu_seconds": 1.5, "resident_bytes": 10}) == (1.5, 10)
+    assert _use({"cpu_seconds": 0, "resident_bytes": 0, "threads": 4}) == (0.0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cpu_seconds": None},
+        {"cpu_seconds": -0.1},
+        {"cpu_seconds": True},
+        {"cpu_seconds": "1"},
+        {"cpu_seconds": [1]},
+        {"cpu_seconds": float("nan")},
+        {"cpu_seconds": float("inf")},
+        {"cpu_seconds": 10**400},
+        {"resident_bytes": None},
+        {"resident_bytes": -1},
+        {"resident_bytes": 1.5},
+        {"resident_bytes": True},
+        {"resident_bytes": 10**400},
+    ],
+    ids=str,
+)
+def test_a_report_of_use_that_makes_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        _use({"cpu_seconds": 1.5, "resident_bytes": 10} | wrong)
+    assert len(str(refusal.value)) < 200
+
+
+@given(ANYTHING, ANYTHING)
+def test_any_report_of_use_is_taken_or_refused(cpu_seconds: object, resident: object) -> None:
+    try:
+        seconds, size = _use({"cpu_seconds": cpu_seconds, "resident_bytes": resident})
+    except InvalidRequestError:
+        return
+    assert math.isfinite(seconds)
+    assert seconds >= 0
+    assert size >= 0
 
 
 @pytest.mark.parametrize(

@@ -318,6 +318,7 @@ class LeasesLive(RuleBasedStateMachine):
     def report_after_the_end(self, key: str, pids: frozenset[int]) -> None:
         assert self.ledger.reported(key, pids, root_alive=True) is self.ledger
         assert self.ledger.shown([key]) is self.ledger
+        assert self.ledger.used(key, 1.0, 1) is self.ledger
 
     @rule(key=living, pids=st.frozensets(st.integers(1, 9)), root_alive=st.booleans())
     def report(self, key: str, pids: frozenset[int], root_alive: bool) -> None:

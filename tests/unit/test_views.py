@@ -32,8 +32,12 @@ LEASED = App(
     granted=100,
     use=Use(1024, 4096),
     over=True,
+    slot="Voreen",
+    cpu_seconds=12.3456,
+    resident_bytes=2048,
 )
 ADOPTED = replace(LEASED, id="xclock-2", leased=False, plan=None, pids=(), use=Use(7), over=False)
+ADOPTED = replace(ADOPTED, cpu_seconds=None, resident_bytes=None)
 WINDOW = OwnedWindow(
     window(
         0x1400003,
@@ -67,6 +71,8 @@ def test_an_app() -> None:
         "started": 1763913600.123,
         "pids": [42, 43],
         "windows": ["0x1400003"],
+        "cpu_seconds": 12.35,
+        "resident_bytes": 2048,
         "framebuffer": {
             "granted": 100,
             "pixmap_bytes": 1024,
@@ -77,6 +83,7 @@ def test_an_app() -> None:
     }
     adopted = app_json(ADOPTED)
     assert (adopted["leased"], adopted["plan"], adopted["pids"]) == (False, None, [])
+    assert (adopted["cpu_seconds"], adopted["resident_bytes"]) == (None, None)
     assert adopted["framebuffer"]["gpu_bytes"] is None
     assert adopted["framebuffer"]["used"] == 7
 

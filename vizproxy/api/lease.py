@@ -1,7 +1,8 @@
 """The far end of ``vizproxy run``: a WebSocket that holds a lease for as long as it is open.
 
 Messages are JSON objects with a ``type``. The runner begins with ``request`` and is answered with
-``granted`` or ``refused``; then it tells ``pids`` whenever they change, and at the end ``ended``. The
+``granted`` or ``refused``; then it tells ``pids`` whenever they change, now and then ``use`` (what
+its processes use, if it can tell), and at the end ``ended``. What else it tells is not listened to. The
 daemon may say ``look`` (tell the PIDs now), ``stop`` (end the app) and ``ended`` (the lease is over).
 """
 
@@ -12,7 +13,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from aiohttp import WSMsgType, web
 
@@ -38,6 +39,8 @@ MAX_PIDS: Final = 4096
 _MAX_PID: Final = 2**22
 _MAX_TEXT: Final = 255
 _MAX_FRAMEBUFFER: Final = 2**50
+_MAX_CPU_SECONDS: Final = 2**40
+_MAX_RESIDENT: Final = 2**60
 _MAX_LINES: Final = 20
 _MAX_LINE_CHARS: Final = 300
 _READER: Final = Reader("grant a lease")
@@ -123,6 +126,8 @@ class Session:
                 self._services.broker.report(lease.id, _pids(told), root_alive=alive)
                 self._reported.set()
                 self._is_deaf = False
+            elif told.get("type") == "use":
+                self._services.broker.report_use(lease.id, *_use(told))
             elif told.get("type") == "ended":
                 reason = _READER.text(told, "reason", _MAX_TEXT)
                 told = {"output": [], **told}
@@ -218,5 +223,17 @@ def _pids(told: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(pids)
 
 
-def _is_int(value: object, least: int, most: int) -> bool:
+def _use(told: Mapping[str, Any]) -> tuple[float, int]:
+    """The CPU time in seconds and the resident memory in bytes that an app's processes use."""
+    cpu_seconds, resident = told.get("cpu_seconds"), told.get("resident_bytes")
+    if isinstance(cpu_seconds, bool) or not isinstance(cpu_seconds, int | float):
+        raise _READER.bad("'cpu_seconds' is no number")
+    if not 0 <= cpu_seconds <= _MAX_CPU_SECONDS:  # nor is NaN
+        raise _READER.bad("'cpu_seconds' is no CPU time")
+    if not _is_int(resident, 0, _MAX_RESIDENT):
+        raise _READER.bad("'resident_bytes' is no number of bytes")
+    return float(cpu_seconds), resident
+
+
+def _is_int(value: object, least: int, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -8,7 +8,7 @@ from vizproxy.broker.snapshot import App, Notice, OwnedWindow, Snapshot
 
 
 def app_json(app: App) -> dict[str, Any]:
-    """An app as the API gives it; amounts are in bytes."""
+    """An app as the API gives it; amounts are in bytes, CPU time is in seconds."""
     return {
         "id": app.id,
         "name": app.name,
@@ -20,6 +20,8 @@ def app_json(app: App) -> dict[str, Any]:
         "started": round(app.started, 3),
         "pids": list(app.pids),
         "windows": [window_id(number) for number in app.windows],
+        "cpu_seconds": None if app.cpu_seconds is None else round(app.cpu_seconds, 2),
+        "resident_bytes": app.resident_bytes,
         "framebuffer": {
             "granted": app.granted,
             "pixmap_bytes": app.use.pixmap_bytes,

@@ -126,6 +126,9 @@ class Accounts:
             use=use,
             over=over_grant(lease.granted, use),
             activity=lease.wish.activity,
+            slot=lease.slot,
+            cpu_seconds=lease.cpu_seconds,
+            resident_bytes=lease.resident_bytes,
         )
 
     def _adopted_app(

@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -25,10 +24,11 @@ from vizproxy.amounts import amount_text
 from vizproxy.broker import leases, processes
 from vizproxy.broker.accounts import Accounts
 from vizproxy.broker.attribution import Surroundings
+from vizproxy.broker.counts import Counts
 from vizproxy.broker.leases import Lease, Ledger, Limits, Wish
-from vizproxy.broker.notices import Notices
+from vizproxy.broker.notices import Notices, about
 from vizproxy.broker.overuse import OverUseWatch
-from vizproxy.broker.snapshot import App, Level, Snapshot, Tally, over_use_text
+from vizproxy.broker.snapshot import App, Level, Snapshot, over_use_text
 from vizproxy.changes import Changes
 from vizproxy.config import OverUse, Plan
 from vizproxy.display.gpu import GpuFramebuffer
@@ -128,9 +128,7 @@ class Broker:
         self._idle_until: Mapping[str, float] = {}
         self._released: frozenset[str] = frozenset()
         self._notices = Notices(now)
-        self._admitted = 0
-        self._refused: Counter[str] = Counter()
-        self._over_uses = 0
+        self._counts = Counts()
         self._wake = asyncio.Event()
         self._renewing = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
@@ -200,7 +198,7 @@ class Broker:
 
     async def _surroundings(self, scene: Scene) -> Surroundings:
         pids = frozenset(client.pid for client in scene.clients if client.pid is not None)
-        return await asyncio.to_thread(_look_around, pids, self._own_pids())
+        return await asyncio.to_thread(processes.look_around, pids, self._own_pids())
 
     def _next_deadline(self) -> float | None:
         deadlines = [at for x, at in self._idle_until.items() if x not in self._released]
@@ -213,7 +211,7 @@ class Broker:
         over = {app.id for app in apps.values() if app.over}
         self._over, late = self._over.next(over, self._clock(), self._policy.grace)
         for app_id in sorted(late):
-            self._over_uses += 1
+            self._counts.over_uses += 1
             text = over_use_text(app_id, apps[app_id].use, apps[app_id].granted)
             if self._policy.over_use is OverUse.STOP:
                 self._notices.add(Level.ERROR, "over_use", app_id, f"{text}: it is being ended")
@@ -269,16 +267,18 @@ class Broker:
             granted = leases.grant_for(wish, self._ledger, standing, self._limits)
         except AdmissionError as error:
             if not wish.again:  # else it runs, and asks every now and then
-                self._refused[error.reason] += 1
+                self._counts.refused[error.reason] += 1
                 self._notices.add(Level.WARNING, "refused", None, error.message)
                 self._changes.bump()
             raise
-        lease = replace(itself, number=next(self._numbers), granted=granted)
+        slot = self._counts.slots.label(wish.name)
+        lease = replace(itself, number=next(self._numbers), granted=granted, slot=slot)
         self._ledger = self._ledger.admitted(lease)
         self._holders[lease.id] = holder
-        self._admitted += 1
+        self._counts.admitted += 1
         amount = amount_text(granted)
-        log.info("%s got a lease: %s of framebuffer, plan %s", lease.id, amount, plan.value)
+        told = (lease.id, amount, plan.value)
+        about(lease.id).info("%s got a lease: %s of framebuffer, plan %s", *told)
         self._wake.set()
         self._changes.bump()
         return lease
@@ -289,6 +289,18 @@ class Broker:
         if ledger != self._ledger:
             self._ledger = ledger
             self._wake.set()
+            self._changes.bump()
+
+    def report_use(self, lease_id: str, cpu_seconds: float, resident_bytes: int) -> None:
+        """An app's own side tells the CPU time and the memory of its processes.
+
+        The CPU time is counted from the app's start on. It is told every few seconds at most, and if it
+        has changed noticeably, so each time is passed on.
+        """
+        ledger = self._ledger.used(lease_id, cpu_seconds, resident_bytes)
+        if ledger != self._ledger:
+            self._counts.cpu_time(self._ledger.leases[lease_id], ledger.leases[lease_id])
+            self._ledger = ledger
             self._changes.bump()
 
     def end(
@@ -305,7 +317,7 @@ class Broker:
         if failed and lease_id not in self._stopping:
             self._notices.add(Level.ERROR, "failed", lease_id, f"{lease_id} {reason}", output)
         else:
-            log.info("the lease of %s has ended: %s", lease_id, reason)
+            about(lease_id).info("the lease of %s has ended: %s", lease_id, reason)
         self._stopping -= {lease_id}
         self._wake.set()
         self._changes.bump()
@@ -323,7 +335,7 @@ class Broker:
             return app
         self._stopping |= {app_id}
         self._changes.bump()
-        log.info("%s is being ended", app_id)
+        about(app_id).info("%s is being ended", app_id)
         grace = self._policy.close_timeout
         holder = self._holders.get(app_id)
         self._start(self._cut_off(app_id, grace + (BACKSTOP_SECONDS if holder is not None else 0)))
@@ -345,7 +357,8 @@ class Broker:
         if not await self.until(lambda: self._has_ended(app_id), grace):
             await self.look_again()  # an X client that has come meanwhile may have got the number
             for client in self._accounts.clients_of(app_id):
-                log.warning("%s does not end; its connection to the X server is cut", app_id)
+                text = "%s does not end; its connection to the X server is cut"
+                about(app_id).warning(text, app_id)
                 await self._on_display(partial(_cut_client, client.base))
         self._stopping -= {app_id}
         self._changes.bump()
@@ -395,7 +408,7 @@ class Broker:
             unattributed=self._accounts.attribution.unattributed,
             gpu=self._accounts.gpu,
             notices=self._notices.latest,
-            tally=Tally(self._admitted, dict(self._refused), self._over_uses),
+            tally=self._counts.tally,
         )
 
 
@@ -405,13 +418,3 @@ def _ask_to_close(window: int, display: Display) -> None:
 
 def _cut_client(base: int, display: Display) -> None:
     actions.kill_x_client(display, base)
-
-
-def _look_around(pids: AbstractSet[int], own: AbstractSet[int]) -> Surroundings:
-    return Surroundings(
-        processes.own_pid_namespace(),
-        own,
-        processes.pid_namespaces(pids),
-        processes.inner_pids(pids),
-        processes.names(pids),
-    )

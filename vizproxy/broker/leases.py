@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vizproxy.amounts import amount_text
+from vizproxy.broker.slots import OTHER
 from vizproxy.config import Activity, Plan
 from vizproxy.errors import AdmissionError
 
@@ -62,7 +63,9 @@ class Lease:
     """One app's right to draw. ``number`` grows with every app and is never given twice.
 
     ``root_alive`` tells whether the program that was started still runs; ``pids`` are those of its
-    process tree, in its own namespace; ``shown`` whether it has ever reached the desktop.
+    process tree, in its own namespace; ``shown`` whether it has ever reached the desktop; ``slot`` is
+    what metrics call it. ``cpu_seconds`` and ``resident_bytes`` are what its processes use, as its own
+    side has told it.
     """
 
     number: int
@@ -73,6 +76,9 @@ class Lease:
     pids: frozenset[int] = frozenset()
     root_alive: bool = True
     shown: bool = False
+    slot: str = OTHER
+    cpu_seconds: float | None = None
+    resident_bytes: int | None = None
 
     @property
     def id(self) -> str:
@@ -150,6 +156,14 @@ class Ledger:
         alive = root_alive and lease.root_alive
         return self._with(replace(lease, pids=frozenset(pids), root_alive=alive))
 
+    def used(self, lease_id: str, cpu_seconds: float, resident_bytes: int) -> Ledger:
+        """The ledger after an app's own side has told what it uses. CPU time never shrinks."""
+        lease = self.leases.get(lease_id)
+        if lease is None:
+            return self
+        cpu_seconds = max(cpu_seconds, lease.cpu_seconds or 0.0)
+        return self._with(replace(lease, cpu_seconds=cpu_seconds, resident_bytes=resident_bytes))
+
     def shown(self, lease_ids: Iterable[str]) -> Ledger:
         """The ledger after apps were seen on the desktop."""
         ledger = self
@@ -161,6 +175,10 @@ class Ledger:
 
     def _with(self, lease: Lease) -> Ledger:
         return Ledger({**self.leases, lease.id: lease})
+
+
+REFUSALS: Final = ("too_many_apps", "framebuffer_full", "gpu_full")
+"""The limits that may stand in a lease's way, as :class:`AdmissionError` names them."""
 
 
 def grant_for(wish: Wish, ledger: Ledger, standing: Standing, limits: Limits) -> int:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, TypeVar
+
+from vizproxy.broker.attribution import Surroundings
 
 T = TypeVar("T")
 
 _NSPID: Final = re.compile(rb"^NSpid:.*?(\d+)$", re.MULTILINE)
 """The last number is that of the innermost namespace, the process's own."""
+
+
+def look_around(pids: AbstractSet[int], own: AbstractSet[int]) -> Surroundings:
+    """What is known of the processes of X clients, of which ``own`` are the desktop's."""
+    return Surroundings(
+        own_pid_namespace(), own, pid_namespaces(pids), inner_pids(pids), names(pids)
+    )
 
 
 def own_pid_namespace() -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vizproxy.amounts import amount_text
 from vizproxy.broker.leases import Limits, Use
+from vizproxy.broker.slots import UNLEASED
 from vizproxy.config import Activity, Plan
 from vizproxy.display.gpu import GpuFramebuffer
 from vizproxy.x11.scene import Window
@@ -29,6 +30,10 @@ class App:
     ``granted`` is the grant of its lease, or what an app without one is allowed; ``started`` is in
     seconds of the epoch; ``windows`` are ids, in the order in which they were mapped; ``over`` tells
     that it uses more than it may; ``activity`` what of it counts as such, if it has chosen.
+
+    ``slot`` is what metrics call it. ``cpu_seconds`` is the CPU time that its processes have used, also
+    those that have ended; ``resident_bytes`` is the memory of those that live. Its own side tells both
+    every few seconds; they are None where it does not.
     """
 
     id: str
@@ -44,6 +49,9 @@ class App:
     use: Use
     over: bool
     activity: Activity | None = None
+    slot: str = UNLEASED
+    cpu_seconds: float | None = None
+    resident_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What has been counted since the daemon started: for metrics."""
+    """What has been counted since the daemon started: for metrics.
+
+    ``cpu_seconds`` is by slot, and of all leases that there were. Apps without a lease are not in it.
+    """
 
     admitted: int
     refused: Mapping[str, int]
     over_uses: int
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

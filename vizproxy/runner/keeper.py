@@ -2,8 +2,8 @@
 
 It is a process of its own, in a session of its own, so that the app can take the place of the command
 that was typed (see :mod:`vizproxy.runner.launch`). It obtains the lease, tells the daemon the PIDs of
-the app, and ends the app when the daemon says so. If the daemon goes away and comes back, it asks for a
-lease again.
+the app and what they use, and ends the app when the daemon says so. If the daemon goes away and comes
+back, it asks for a lease again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from vizproxy.client import unreachable
 from vizproxy.errors import NotRunningError, RefusedError
 from vizproxy.runner.app import App
 from vizproxy.runner.order import Order
+from vizproxy.runner.use import Use
 
 LOOK_SECONDS: Final = (0.3, 1.0, 5.0)
-"""When new processes are looked for if nothing asks for it; the last one repeats."""
+"""When new processes are looked for if nothing asks for it; the last one repeats.
+
+What they use is told no more often."""
 
 REQUEST_SECONDS: Final = 40.0
 """How long the daemon may take to answer: it waits for a desktop that is still starting."""
@@ -53,6 +56,8 @@ class Keeper:
         self._app = app
         self._socket: Socket | None = None
         self._told: tuple[frozenset[int], bool] | None = None
+        self._use_told: Use | None = None
+        self._use_due = 0.0
         self._asked = asyncio.Event()
         self._gone = asyncio.Event()
 
@@ -91,8 +96,10 @@ class Keeper:
             if self._asked.is_set() or self._told != (pids, root_alive):
                 self._asked.clear()
                 await self._tell(pids, root_alive)
+            wait = next(waits)
+            await self._tell_use(wait)
             awaited = {self._app.tree.root} if root_alive else pids
-            await self._first_of(self._app.tree.any_ended(awaited), limit=next(waits))
+            await self._first_of(self._app.tree.any_ended(awaited), limit=wait)
         self._gone.set()
 
     async def _first_of(self, ended: Coroutine[None, None, None], limit: float) -> None:
@@ -108,6 +115,17 @@ class Keeper:
     async def _tell(self, pids: frozenset[int], root_alive: bool) -> None:
         self._told = (pids, root_alive)
         await self._send({"type": "pids", "pids": sorted(pids), "root_alive": root_alive})
+
+    async def _tell_use(self, pause: float) -> None:
+        """Tell what the app uses, if that has changed; not again before ``pause`` seconds are over."""
+        now = asyncio.get_running_loop().time()
+        if self._use_told is not None and now < self._use_due:
+            return
+        self._use_due = now + pause
+        use = self._app.tree.use()
+        if self._use_told is None or use.differs(self._use_told):
+            self._use_told = use
+            await self._send({"type": "use", **asdict(use)})
 
     async def _stop(self, grace: float) -> None:
         """End the app politely, then by force."""
@@ -132,7 +150,8 @@ class Keeper:
                 try:
                     request = self._order.request(self._app.tree.look(), again=True)
                     async with self._leased(request) as (again, _):
-                        self._asked.set()  # the new lease is to know all
+                        self._use_told = None  # the new lease is to know all
+                        self._asked.set()
                         if await self._listen(again, tasks):
                             return
                     waits = _repeating_the_last(AGAIN_SECONDS)

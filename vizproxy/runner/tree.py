@@ -17,6 +17,8 @@ from typing import Final
 
 import psutil
 
+from vizproxy.runner.use import Use, UseMeter
+
 MARK_VARIABLE: Final = "VIZPROXY_APP"
 
 KEEPER_NAME: Final = "vizproxy-keeper"
@@ -39,6 +41,7 @@ class ProcessTree:
         self._members: dict[int, psutil.Process] = {}
         self._others: set[int] = set()
         self._root_seen = False
+        self._meter = UseMeter()
 
     def pin(self) -> None:
         """Take hold of the root while it certainly lives: its PID may be another's later."""
@@ -60,6 +63,10 @@ class ProcessTree:
             if self._is_settled() or self._members:
                 break
         return frozenset(self._members)
+
+    def use(self) -> Use:
+        """Return what the processes use that lived at the last look, and what ended ones have used."""
+        return self._meter.read(self._members.values())
 
     def _is_settled(self) -> bool:
         """List the processes and look at those that are new; whether all of these still live."""

@@ -16,6 +16,8 @@
  * @property {string} program
  * @property {number} started        seconds since 1970
  * @property {Framebuffer} framebuffer
+ * @property {number | null} cpu_seconds     of all its processes, ended ones too
+ * @property {number | null} resident_bytes
  *
  * @typedef {object} AppWindow
  * @property {string} id
