@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from vizproxy import resources
+from vizproxy import budget, resources
+from vizproxy.api.scrapes import Scrapes
 from vizproxy.api.services import Services
 from vizproxy.api.sockets import OpenSockets
 from vizproxy.broker.broker import Broker
 from vizproxy.broker.broker import Policy as BrokerPolicy
 from vizproxy.broker.leases import Limits as BrokerLimits
-from vizproxy.broker.leases import limits_for
 from vizproxy.broker.menu import Menu
 from vizproxy.broker.snapshot import Level
 from vizproxy.broker.windows import Windows
@@ -25,7 +25,7 @@ from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
 from vizproxy.display import facts, files, plan
 from vizproxy.display.components import DisplayAddress, Stack
-from vizproxy.display.gpu import GpuFramebuffer, watched
+from vizproxy.display.gpu import watched
 from vizproxy.display.gpuwatch import GpuWatch, Tell
 from vizproxy.display.inforce import PlanInForce
 from vizproxy.display.recovery import Recovery
@@ -33,18 +33,20 @@ from vizproxy.doctor.checkup import Checkup
 from vizproxy.errors import NotReadyError
 from vizproxy.facts import nvml
 from vizproxy.facts.calls import DriverCalls
-from vizproxy.facts.model import Gpu, Machine
+from vizproxy.facts.model import Machine
 from vizproxy.facts.probe import probe
 from vizproxy.gateway.access import Gatekeeper
 from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway, Limits
+from vizproxy.metrics.exposition import Exposition
+from vizproxy.metrics.meter import Meter, Subjects
+from vizproxy.metrics.processes import ProcessReader
 from vizproxy.runtime import Layout
+from vizproxy.x11.damage import DamageMeter
+from vizproxy.x11.meters import ScreenMeters
 from vizproxy.x11.observer import Observer
 from vizproxy.x11.screen import Screen
 from vizproxy.x11.session import XSession
-
-PIXMAP_BUDGET_BYTES: Final = 2 * 1024**3
-"""What all apps share where there is no GPU and nothing is configured."""
 
 LOOK_SECONDS: Final = 30.0
 """How long the look around may take: more than the calls in it may, one after the other."""
@@ -129,6 +131,7 @@ class Parts:
     broker: Broker
     gpu: GpuWatch
     recovery: Recovery
+    damage: DamageMeter
     desktop: RunningDesktop
     stack: Stack
     services: Services
@@ -150,7 +153,7 @@ def assemble(given: Given) -> Parts:
         broker.announce(_LEVELS[level], kind, text)
 
     def limits() -> BrokerLimits:
-        return _limits(config, given.found.machine, in_force.now, gpu.framebuffer)
+        return budget.limits(config, given.found.machine, in_force.now, gpu.framebuffer)
 
     def measured() -> None:
         broker.limit(limits())
@@ -198,6 +201,19 @@ def assemble(given: Given) -> Parts:
         gpu=lambda: gpu.framebuffer,
         changes=app_changes,
     )
+    damage = DamageMeter(layout.xauthority)
+    meter = _meter(
+        given,
+        desktop=desktop,
+        screen=screen,
+        damage=damage,
+        observer=observer,
+        broker=broker,
+        gpu=gpu,
+        gateway=gateway,
+        idleness=idleness,
+        changes=changes,
+    )
     windows = Windows(session, observer, broker, close_timeout=config.broker.close_timeout)
     return Parts(
         changes=changes,
@@ -208,8 +224,9 @@ def assemble(given: Given) -> Parts:
         broker=broker,
         gpu=gpu,
         recovery=recovery,
+        damage=damage,
         desktop=desktop,
-        stack=_stack(given, session, screen, observer, (address, address_3d)),
+        stack=_stack(given, session, screen, (observer, damage), (address, address_3d)),
         services=_services(
             given,
             in_force,
@@ -218,10 +235,49 @@ def assemble(given: Given) -> Parts:
             gateway=gateway,
             broker=broker,
             windows=windows,
+            meter=meter,
             idleness=idleness,
             changes=(changes, app_changes),
         ),
     )
+
+
+def _meter(
+    given: Given,
+    *,
+    desktop: RunningDesktop,
+    screen: Screen,
+    damage: DamageMeter,
+    observer: Observer,
+    broker: Broker,
+    gpu: GpuWatch,
+    gateway: Gateway,
+    idleness: Idleness,
+    changes: Changes,
+) -> Meter:
+    async def read_screen() -> ScreenMeters:
+        meters = await screen.meters()
+        if screen.name is not None and not damage.counting:  # its connection was lost, and no other
+            await damage.attach(screen.name)
+        return meters
+
+    subjects = Subjects(
+        plan=lambda: desktop.plan.value,
+        state=lambda: desktop.condition.value,
+        log_lines_lost=given.log_lines_lost,
+        screen=read_screen,
+        resizes=lambda: screen.resizes,
+        damage=lambda: damage.damage,
+        apps=broker.snapshot,
+        x_pids=lambda: frozenset(client.pid for client in observer.scene.clients),
+        gpu=lambda: gpu.snapshot,
+        viewers=lambda: gateway.tally,
+        idle=lambda: idleness.seconds,
+        components=lambda: desktop.components,
+        histories=lambda: desktop.histories,
+    )
+    calls = DriverCalls(name="processes")
+    return Meter(subjects, processes=ProcessReader(), calls=calls, changes=changes)
 
 
 def _gpu_parts(
@@ -243,7 +299,7 @@ def _gpu_parts(
         following=recovery,
         measured=measured,
         changed=changes.bump,
-        seen=_listed(given.found.machine, watched(in_force.now)) is not None,
+        seen=budget.listed(given.found.machine, watched(in_force.now)) is not None,
     )
     return recovery, watch
 
@@ -252,10 +308,17 @@ def _stack(
     given: Given,
     session: XSession,
     screen: Screen,
-    observer: Observer,
+    watching: tuple[Observer, DamageMeter],
     addresses: tuple[DisplayAddress, DisplayAddress | None],
 ) -> Stack:
     address, address_3d = addresses
+    observer, damage = watching
+
+    async def attach() -> None:
+        await observer.attach()
+        if session.name is not None:
+            await damage.attach(session.name)
+
     return Stack(
         config=given.config,
         layout=given.layout,
@@ -264,7 +327,7 @@ def _stack(
         session=session,
         screen=screen,
         address=address,
-        attach=observer.attach,
+        attach=attach,
         address_3d=address_3d,
     )
 
@@ -278,6 +341,7 @@ def _services(
     gateway: Gateway,
     broker: Broker,
     windows: Windows,
+    meter: Meter,
     idleness: Idleness,
     changes: tuple[Changes, Changes],
 ) -> Services:
@@ -292,6 +356,8 @@ def _services(
         windows=windows,
         menu=Menu(broker.snapshot, app_changes),
         checkup=_checkup(given, in_force, desktop),
+        meter=meter,
+        scrapes=Scrapes(meter, Exposition()),
         idleness=idleness,
         changes=status_changes,
         app_changes=app_changes,
@@ -349,40 +415,3 @@ def _gateway(
         idleness=idleness,
         changed=changes.bump,
     )
-
-
-def _limits(
-    config: Config,
-    machine: Machine,
-    chosen: plan.RenderingPlan,
-    read: GpuFramebuffer | None,
-) -> BrokerLimits:
-    """The limits by a plan; ``read`` is what was last read of the GPU."""
-    settings = config.broker
-    framebuffer = settings.framebuffer
-    if framebuffer is None:
-        framebuffer = _framebuffer_total(machine, chosen, read) or PIXMAP_BUDGET_BYTES
-    return limits_for(settings.max_apps, framebuffer, settings.app_framebuffer)
-
-
-def _framebuffer_total(
-    machine: Machine, chosen: plan.RenderingPlan, read: GpuFramebuffer | None
-) -> int | None:
-    """The bytes of framebuffer of the GPU that a plan draws on, if that is known."""
-    gpu = watched(chosen)
-    if gpu is None:
-        return None
-    if read is not None:
-        return read.total
-    listed = _listed(machine, gpu)
-    return listed.framebuffer.value.total if listed and listed.framebuffer.value else None
-
-
-def _listed(machine: Machine, gpu: plan.ChosenGpu | None) -> Gpu | None:
-    """What NVML has told of a GPU at the start, if it has."""
-    if gpu is None:
-        return None
-    for one in machine.nvml.gpus.get(()):
-        if one.uuid.value == gpu.uuid if gpu.uuid else one.address.value == gpu.address:
-            return one
-    return None

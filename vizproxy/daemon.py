@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO
 
 from vizproxy import __version__, logs, runtime
 from vizproxy.api.app import make_app
+from vizproxy.api.metrics import make_metrics_app
 from vizproxy.assembly import Found, Given, Parts, assemble, look_around
 from vizproxy.broker import busy
 from vizproxy.config import Config
@@ -25,7 +26,7 @@ from vizproxy.display import files
 from vizproxy.errors import EXIT_INTERNAL
 from vizproxy.facts.calls import DriverCalls
 from vizproxy.gateway.access import new_token
-from vizproxy.listen import listening
+from vizproxy.listen import listening, listening_beside
 from vizproxy.runtime import Layout
 from vizproxy.supervise import sharedmemory
 from vizproxy.supervise.policy import Policy
@@ -114,13 +115,20 @@ class Daemon:
             )
         )
         app = make_app(parts.services)
+        scraped = make_metrics_app(parts.services)
         try:
-            async with listening(app, config.http_socket, config.http.listen) as bound_urls:
+            async with (
+                listening_beside(scraped, config.metrics.listen, "--metrics") as metrics_urls,
+                listening(app, config.http_socket, config.http.listen) as bound_urls,
+            ):
+                for url in metrics_urls:
+                    log.info("metrics are served at %smetrics", url)
                 urls.extend(bound_urls)
                 async with (
                     self._in_background("watch the desktop", parts.observer.watch()),
                     self._in_background("watch the GPU", parts.gpu.watch()),
                     self._in_background("broker", parts.broker.run()),
+                    self._in_background("measure", parts.services.meter.run()),
                     self._in_background("busy apps", self._watch_busy_apps(parts)),
                     self._in_background("status", parts.desktop.follow(parts.services.app_changes)),
                     self._supervised(parts),
@@ -132,6 +140,7 @@ class Daemon:
                     parts.desktop.begin_stopping()
                     await asyncio.gather(parts.gateway.close(), parts.services.sockets.close())
         finally:
+            await parts.damage.close()
             await parts.session.close()
             for address in parts.addresses:
                 for number in address.numbers:

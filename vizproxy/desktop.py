@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 
 from vizproxy import __version__
-from vizproxy.api.status import Health, Status, assess
+from vizproxy.api.status import Condition, Health, Status, assess
 from vizproxy.broker import environment
 from vizproxy.broker.environment import AppEnvironment, Displays
 from vizproxy.broker.leases import Wish
@@ -21,6 +22,7 @@ from vizproxy.display.plan import choose_for_app
 from vizproxy.display.recovery import Recovery
 from vizproxy.errors import NotReadyError, VizproxyError
 from vizproxy.runtime import Layout
+from vizproxy.supervise.history import ComponentHistory
 from vizproxy.supervise.machine import UP, State
 from vizproxy.supervise.status import ComponentStatus
 from vizproxy.supervise.supervisor import Supervisor
@@ -82,9 +84,24 @@ class RunningDesktop:
         """The children, in the order of the graph."""
         return self._supervisor.snapshot() if self._supervisor is not None else ()
 
+    @property
+    def histories(self) -> tuple[ComponentHistory, ...]:
+        """What the supervisor remembers of the children."""
+        return self._supervisor.history() if self._supervisor is not None else ()
+
+    @property
+    def plan(self) -> Plan:
+        """The rendering plan in force."""
+        return self._plan.now.name
+
+    @property
+    def condition(self) -> Condition:
+        """The desktop as a whole."""
+        return self._health().condition
+
     def pids(self) -> frozenset[int]:
-        """The PIDs of the desktop's own programs."""
-        return frozenset(c.pid for c in self.components if c.pid is not None)
+        """The PIDs of the desktop's own programs, and the daemon's, which is an X client as well."""
+        return frozenset(c.pid for c in self.components if c.pid is not None) | {os.getpid()}
 
     async def follow(self, app_changes: Changes) -> None:
         """Pass on, for ever, those changes of apps that the status shows."""

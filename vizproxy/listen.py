@@ -41,7 +41,7 @@ async def listening(
     await runner.setup()
     try:
         # TCP first: a port that is taken is the likelier failure, and leaves no file behind.
-        async with _listening_tcp(runner, address) as urls:
+        async with _listening_tcp(runner, address, "--http") as urls:
             _remove_stale(path)
             with _bound(path) as listener:
                 site = web.SockSite(runner, listener)
@@ -50,6 +50,27 @@ async def listening(
                     yield urls
                 finally:
                     await site.stop()
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def listening_beside(
+    app: web.Application, address: Address | None, flag: str
+) -> AsyncIterator[tuple[str, ...]]:
+    """Serve another ``app`` on a TCP address, if there is one; yield its URLs.
+
+    ``flag`` is the command line's by which the address is given.
+
+    Raises:
+        BusyError: somebody else listens there.
+        FileSystemError: this machine does not have the address.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        async with _listening_tcp(runner, address, flag) as urls:
+            yield urls
     finally:
         await runner.cleanup()
 
@@ -79,7 +100,7 @@ def _bounded(server: web.Server) -> Callable[[], asyncio.Protocol]:
 
 @contextlib.asynccontextmanager
 async def _listening_tcp(
-    runner: web.AppRunner, address: Address | None
+    runner: web.AppRunner, address: Address | None, flag: str
 ) -> AsyncIterator[tuple[str, ...]]:
     """Serve on a TCP address, if there is one; yield its URLs."""
     if address is None or runner.server is None:
@@ -90,15 +111,15 @@ async def _listening_tcp(
             _bounded(runner.server), address.host, address.port, reuse_address=True
         )
     except OSError as error:
-        raise _cannot_listen(address, error) from error
+        raise _cannot_listen(address, error, flag) from error
     try:
         yield _urls(address, server)
     finally:
         server.close()
 
 
-def _cannot_listen(address: Address, error: OSError) -> VizproxyError:
-    action, hint = f"listen on {address}", "another --http"
+def _cannot_listen(address: Address, error: OSError, flag: str) -> VizproxyError:
+    action, hint = f"listen on {address}", f"another {flag}"
     if error.errno == errno.EADDRINUSE:
         return BusyError(action, "another program listens there", hint)
     if isinstance(error, socket.gaierror):

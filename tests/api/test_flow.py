@@ -87,15 +87,15 @@ async def test_a_viewer_that_reads_nothing_is_dropped_and_others_go_on(tmp_path)
         daemon.viewer() as slow,
         daemon.viewer() as other,
         kept_watching(other),
+        window_on(daemon, *MOVING),
     ):
-        async with kept_watching(slow):
+        async with kept_watching(slow):  # until then: one that pauses is dropped for that
             await enlarge(daemon, slow, other)
-        async with window_on(daemon, *MOVING):
             await frames(other, 3, limit=30)
-            await stop_reading(slow)
-            await daemon.until(lambda s: s["viewers"] == 1, limit=10)
-            await frames(other, 5, limit=30)
-            assert "it took no data for 2 s" in daemon.log.read_text()
+        await stop_reading(slow)
+        await daemon.until(lambda s: s["viewers"] == 1, limit=10)
+        await frames(other, 5, limit=30)
+        assert "it took no data for 2 s" in daemon.log.read_text()
 
 
 async def test_others_get_frames_while_a_viewer_takes_nothing(tmp_path):

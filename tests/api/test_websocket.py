@@ -102,6 +102,32 @@ async def test_capitals_and_keys_that_no_keyboard_has(shared):
         assert lines[-1] == f"key {ord('A')}"
 
 
+async def viewers(daemon):
+    """What is measured of viewers."""
+    async with daemon.session() as session, session.get("/api/v1/measurements") as response:
+        return (await response.json())["viewers"]
+
+
+async def test_what_a_viewer_takes_is_counted(shared):
+    before = await viewers(shared)
+    async with shared.viewer() as viewer:
+        for _ in range(3):
+            await viewer.update(incremental=False)
+        await viewer.request(incremental=False)
+
+        async def taken():
+            now = await viewers(shared)
+            return now if now["updates"] - before["updates"] >= 3 else None
+
+        now = await eventually(taken)
+    assert now["updates"] - before["updates"] == 3
+    assert now["control"] == before["control"] + 1
+    assert now["sessions"] == before["sessions"] + 1
+    assert now["sent_bytes"] - before["sent_bytes"] >= 3 * len(viewer.framebuffer)
+    assert 0 < now["round_trip_seconds"] < 60
+    assert now["received_bytes"] > before["received_bytes"]
+
+
 @pytest.mark.slow
 async def test_viewers_come_and_go(shared):
     """Twelve at a time leave nothing behind: no session, no bridge."""

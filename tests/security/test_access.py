@@ -5,6 +5,7 @@ import contextlib
 import aiohttp
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rfb import watching
 from tests.support import running_daemon
@@ -200,6 +201,31 @@ async def test_a_foreign_page_gets_no_picture(tcp):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await session.ws_connect("/websockify", origin="https://evil.example")
     assert refused.value.status == 403
+
+
+async def test_who_gets_no_picture_is_counted(tcp):
+    before = await refusals(tcp)
+    async with tcp.session() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect("/websockify", origin="https://evil.example")
+    async with browser(tcp) as session:
+        for _ in range(2):
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await session.ws_connect("/websockify")
+        async with session.get("/api/v1/status") as response:
+            assert response.status == 401, "which is no viewer"
+    after = await refusals(tcp)
+    counted = {reason: after[reason] - before[reason] for reason in after}
+    assert counted == {"not_ready": 0, "too_many": 0, "access": 2, "origin": 1}
+
+
+async def refusals(daemon):
+    """How many viewers were not let in, by the reason."""
+    async with daemon.session() as session, session.get("/metrics") as response:
+        families = text_string_to_metric_families(await response.text())
+    samples = {sample.name: family.samples for family in families for sample in family.samples}
+    counted = samples["vizproxy_viewers_refused_total"]
+    return {sample.labels["reason"]: sample.value for sample in counted}
 
 
 async def test_our_own_page_gets_the_picture(tcp):

@@ -12,10 +12,12 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from vizproxy.api import apps, checkup, events, handlers, launcher, lease, menu
+from vizproxy.api import apps, checkup, events, handlers, launcher, lease, menu, metrics
 from vizproxy.api.errors import add_headers, report_errors
 from vizproxy.api.services import ROLE, SERVICES, Services
+from vizproxy.errors import AccessDeniedError, OriginError
 from vizproxy.gateway.access import Role
+from vizproxy.gateway.tally import Refusal
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -29,7 +31,7 @@ class Route:
 
     ``acts`` marks a request that changes something or speaks for the user: it must come from the
     desktop's own page, or from no page. ``by_hand`` marks one that only a person's deed causes, which
-    counts as use of the desktop.
+    counts as use of the desktop. ``for_viewers`` marks the picture: who is not let in there is counted.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Route:
     needs: Role
     acts: bool = False
     by_hand: bool = False
+    for_viewers: bool = False
 
 
 def _deed(method: str, path: str, handler: Handled) -> Route:
@@ -50,6 +53,8 @@ ROUTES: Final = (
     Route("GET", "/readyz", handlers.readyz, Role.OPEN),
     Route("POST", "/api/v1/session", handlers.open_session, Role.OPEN, acts=True),
     Route("GET", "/api/v1/status", handlers.get_status, Role.VIEW),
+    Route("GET", "/metrics", metrics.get_metrics, Role.VIEW),
+    Route("GET", "/api/v1/measurements", metrics.get_measurements, Role.VIEW),
     Route("GET", "/api/v1/checkup", checkup.get_checkup, Role.VIEW),
     Route("GET", "/api/v1/display", handlers.get_display, Role.VIEW),
     Route("PUT", "/api/v1/display", handlers.put_display, Role.CONTROL, acts=True),
@@ -69,7 +74,7 @@ ROUTES: Final = (
     Route("GET", "/api/v1/events", events.events, Role.VIEW, acts=True),
     Route("GET", "/api/v1/lease", lease.lease, Role.CONTROL, acts=True),
     Route("GET", "/api/v1/launcher", launcher.launcher, Role.CONTROL, acts=True),
-    Route("GET", "/websockify", handlers.websocket, Role.CONTROL, acts=True),
+    Route("GET", "/websockify", handlers.websocket, Role.CONTROL, acts=True, for_viewers=True),
 )
 
 _PAGE_FILE: Final = re.compile(r"[a-z][a-z-]*\.(?:js|css|svg)")
@@ -105,22 +110,39 @@ def _guarded(route: Route) -> Handler:
     """A handler that checks the caller's role and origin before the route's own."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        gatekeeper = request.app[SERVICES].gatekeeper
-        over_unix = _over_unix_socket(request)
-        if route.acts:
-            gatekeeper.check_origin(request.headers.get(hdrs.ORIGIN), _hosts(request, over_unix))
-        role = gatekeeper.role(
-            over_unix=over_unix,
-            cookie=request.cookies.get(gatekeeper.cookie_name),
-            bearer=_bearer(request),
-        )
-        gatekeeper.check_role(route.needs, role)
+        services = request.app[SERVICES]
+        try:
+            request[ROLE] = _checked_role(request, route)
+        except (OriginError, AccessDeniedError) as error:
+            if route.for_viewers:
+                by_origin = isinstance(error, OriginError)
+                services.gateway.refused(Refusal.ORIGIN if by_origin else Refusal.ACCESS)
+            raise
         if route.by_hand:
-            request.app[SERVICES].idleness.used()
-        request[ROLE] = role
+            services.idleness.used()
         return await route.handler(request)
 
     return guarded
+
+
+def _checked_role(request: web.Request, route: Route) -> Role:
+    """The caller's role.
+
+    Raises:
+        OriginError: the request comes from a page of another site, and must not.
+        AccessDeniedError: the route needs a higher role.
+    """
+    gatekeeper = request.app[SERVICES].gatekeeper
+    over_unix = _over_unix_socket(request)
+    if route.acts:
+        gatekeeper.check_origin(request.headers.get(hdrs.ORIGIN), _hosts(request, over_unix))
+    role = gatekeeper.role(
+        over_unix=over_unix,
+        cookie=request.cookies.get(gatekeeper.cookie_name),
+        bearer=_bearer(request),
+    )
+    gatekeeper.check_role(route.needs, role)
+    return role
 
 
 def _over_unix_socket(request: web.Request) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from vizproxy.api.requests import check_websocket, json_object
-from vizproxy.api.services import SERVICES, Services
+from vizproxy.api.services import ROLE, SERVICES, Services
 from vizproxy.errors import AccessDeniedError, InvalidRequestError
 from vizproxy.x11.randr import ScreenSize
 
@@ -108,7 +108,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     """The picture: a WebSocket that carries RFB."""
     services = request.app[SERVICES]
     check_websocket(request, "open the picture")
-    return await services.gateway.serve(request, services.desktop.unready())
+    return await services.gateway.serve(request, services.desktop.unready(), request[ROLE])
 
 
 def _pixels(body: dict[str, Any], side: str) -> int:

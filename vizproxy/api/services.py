@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from vizproxy.api.scrapes import Scrapes
 from vizproxy.api.sockets import OpenSockets
 from vizproxy.api.status import Status
 from vizproxy.broker.broker import Broker
@@ -21,6 +22,7 @@ from vizproxy.doctor.checkup import Checkup
 from vizproxy.gateway.access import Gatekeeper, Role
 from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway
+from vizproxy.metrics.meter import Meter
 from vizproxy.x11.screen import Screen
 
 
@@ -68,6 +70,8 @@ class Services:
     windows: Windows
     menu: Menu
     checkup: Checkup
+    meter: Meter
+    scrapes: Scrapes
     idleness: Idleness
     changes: Changes
     app_changes: Changes

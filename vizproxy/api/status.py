@@ -137,7 +137,7 @@ class Status:
             },
             "framebuffer": framebuffer_json(self.apps),
             "warnings": [text for text in self._warnings() if text],
-            "components": [_component(c) for c in self.components],
+            "components": [component_json(c) for c in self.components],
             "environment": dict(self.environment),
             "runtime_dir": self.runtime_dir,
             "last_activity": self.last_activity,
@@ -158,7 +158,8 @@ def _gpu(gpu: GpuStatus) -> dict[str, Any]:
     }
 
 
-def _component(component: ComponentStatus) -> dict[str, Any]:
+def component_json(component: ComponentStatus) -> dict[str, Any]:
+    """A component as the API gives it; times are in seconds."""
     shown = asdict(component)
     del shown["was_ready"]
     shown["state"] = component.state.value

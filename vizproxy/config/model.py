@@ -314,6 +314,19 @@ class Jupyter:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where Prometheus finds the metrics, besides ``/metrics`` among the daemon's other addresses."""
+
+    listen: Address | None = setting(
+        _OPTIONAL_ADDRESS,
+        None,
+        "TCP address at which the metrics are served, and nothing else, to whoever can reach it; "
+        "unset, there is none.",
+        "--metrics",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What the daemon writes about itself."""
 
@@ -342,6 +355,7 @@ class Config:
     viewer: Viewer = field(default_factory=Viewer)
     web: Web = field(default_factory=Web)
     jupyter: Jupyter = field(default_factory=Jupyter)
+    metrics: Metrics = field(default_factory=Metrics)
     log: Log = field(default_factory=Log)
 
     @property

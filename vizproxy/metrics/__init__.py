@@ -1,0 +1,1 @@
+"""Metrics: what is measured of the desktop, and how Prometheus gets it."""
