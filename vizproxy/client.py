@@ -47,6 +47,10 @@ class Client:
         """The desktop's status, as the API gives it."""
         return await self._ask_object("GET", "api/v1/status", "components")
 
+    async def measurements(self) -> dict[str, Any]:
+        """What is measured of the desktop now, as the API gives it; what it counts, it never resets."""
+        return await self._ask_object("GET", "api/v1/measurements", "components")
+
     async def screenshot(self) -> bytes:
         """A picture of the desktop as PNG."""
         return await self._ask("GET", "api/v1/display/screenshot")

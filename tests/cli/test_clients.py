@@ -293,6 +293,7 @@ def status(state: str = "ready", *, picture: bool = True) -> dict[str, Any]:
         "picture": picture,
         "summary": "a summary",
         "plan": {"name": "software", "reason": "no GPU was found", "warning": ""},
+        "gpu": None,
         "display": None,
         "viewers": 3,
         "framebuffer": {"apps": 0, "granted": 0, "total": 2 * 1024**3, "used": 0},
@@ -329,6 +330,31 @@ def test_the_output_of_a_healthy_child_is_nobodys_business() -> None:
 
 def test_colours_on_a_terminal() -> None:
     assert clients.describe(status("failed"), colour=True)[0] == "\x1b[31m✗\x1b[0m a summary"
+
+
+def test_what_is_said_cannot_write_over_the_terminal() -> None:
+    evil = "\x1b[2Jgone\r"
+    told = status("degraded") | {"summary": evil, "warnings": [evil]}
+    told["components"][0].update(state="fatal", reason=evil, output=[evil])
+    lines = clients.describe(told, colour=False)
+    assert not [line for line in lines if not line.isprintable()]
+    assert sum(r"\x1b[2Jgone\r" in line for line in lines) == 4
+
+
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "●"), ("latin-1", "*"), (None, "*")])
+def test_marks_that_the_output_can_carry(encoding: str | None, mark: str) -> None:
+    assert clients.describe(status(), colour=False, encoding=encoding)[0] == f"{mark} a summary"
+
+
+def test_the_gpu_is_mentioned() -> None:
+    gpu = {"name": "Tesla T4", "condition": "fine", "since_seconds": 9.0}
+    answer = status() | {"gpu": gpu}
+    answer["framebuffer"]["gpu"] = {"total": 16 * 1024**3, "used": 1024**3}
+    said = clients.describe(answer, colour=False)
+    assert "  GPU       Tesla T4, 1 GiB of 16 GiB framebuffer in use" in said
+    answer["framebuffer"]["gpu"] = None
+    lost = clients.describe(answer | {"gpu": gpu | {"condition": "lost"}}, colour=False)
+    assert "  GPU       Tesla T4, lost for 9.0 s" in lost
 
 
 def test_what_a_better_plan_lacks_is_mentioned() -> None:

@@ -13,7 +13,7 @@ from tests.cli.running import VIZPROXY, environment, run, run_all, settings
 from vizproxy import __version__
 from vizproxy.config import SETTINGS
 
-COMMANDS = ("serve", "status", "url", "env", "screenshot", "config")
+COMMANDS = ("serve", "status", "top", "url", "env", "screenshot", "config")
 
 
 def test_version() -> None:
@@ -53,6 +53,7 @@ BAD_USAGE = {
     ("screenshot",): ("FILE.png", "`vizproxy screenshot --help`"),
     ("config",): ("check|show", "`vizproxy config --help`"),
     ("config", "nonsense"): ("'nonsense'", "`vizproxy config --help`"),
+    ("top", "--interval"): ("--interval", "`vizproxy top --help`"),
 }
 """What is wrong in each, and which help is the one to read."""
 
@@ -139,6 +140,7 @@ def test_a_problem_names_the_flag_that_was_typed() -> None:
         "--size": ("0x0", "display.size"),
         "--plan": ("nonsense", "display.plan"),
         "--http": ("nonsense", "http.listen"),
+        "--metrics": ("nonsense", "metrics.listen"),
         "--runtime-dir": ("", "runtime.dir"),
     }
     ended = run("config", "check", *(f"{flag}={value}" for flag, (value, _) in wrong.items()))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
-from vizproxy.cli.text import duration_text, json_text
+from vizproxy.cli.text import coloured, duration_text, json_text
 from vizproxy.config import LoadedConfig
 
 _HEADINGS: Final = ("ID", "STATE", "PLAN", "FRAMEBUFFER", "WINDOWS", "UP", "PIDS")
@@ -23,7 +22,7 @@ def show(loaded: LoadedConfig, *, as_json: bool) -> int:
     if as_json:
         print(json_text(answer))
     else:
-        print("\n".join(describe(answer, now=time.time(), colour=sys.stdout.isatty())))
+        print("\n".join(describe(answer, now=time.time(), colour=coloured())))
     return 0
 
 

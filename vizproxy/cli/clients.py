@@ -5,28 +5,22 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
-from vizproxy.cli.text import duration_text, json_text
+from vizproxy.cli.text import (
+    coloured,
+    duration_text,
+    json_text,
+    mark_of,
+    output_encoding,
+    printable,
+)
 from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
 from vizproxy.thisside import on_this_side, socket_of
-
-_MARKS: Final = {
-    "ready": ("32", "●"),
-    "starting": ("33", "◌"),
-    "stopped": ("33", "◌"),
-    "degraded": ("33", "●"),
-    "backoff": ("33", "◌"),
-    "stopping": ("33", "◌"),
-    "killing": ("31", "◌"),
-    "fatal": ("31", "✗"),
-    "failed": ("31", "✗"),
-}
-"""Colour (SGR parameter) and mark of each state."""
 
 
 def status(loaded: LoadedConfig, *, as_json: bool) -> int:
@@ -35,18 +29,25 @@ def status(loaded: LoadedConfig, *, as_json: bool) -> int:
     if as_json:
         print(json_text(answer))
     else:
-        print("\n".join(describe(answer, colour=sys.stdout.isatty())))
+        print("\n".join(describe(answer, colour=coloured(), encoding=output_encoding())))
     return 0 if answer["picture"] else 1
 
 
-def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
-    """The status as lines for a person."""
+def describe(answer: dict[str, Any], *, colour: bool, encoding: str | None = "utf-8") -> list[str]:
+    """The status as lines for a person. Marks are such that the ``encoding`` can carry them."""
+
+    def mark(state: str) -> str:
+        code, sign = mark_of(state, encoding)
+        return f"\x1b[{code}m{sign}\x1b[0m" if colour else sign
+
     plan, display = answer["plan"], answer["display"]
     lines = [
-        f"{_mark(answer['state'], colour)} {answer['summary']}",
+        f"{mark(answer['state'])} {printable(answer['summary'])}",
         "",
-        f"  plan      {plan['name']} ({plan['reason']})",
+        f"  plan      {plan['name']} ({printable(plan['reason'])})",
     ]
+    if answer["gpu"] is not None:
+        lines.append(f"  GPU       {_gpu(answer)}")
     if display is not None:
         lines.append(
             f"  display   {display['name']}, {display['width']}x{display['height']} pixels"
@@ -54,13 +55,24 @@ def describe(answer: dict[str, Any], *, colour: bool) -> list[str]:
     lines.append(f"  viewers   {answer['viewers']}")
     lines.append(f"  apps      {_apps(answer)}")
     lines += [f"  address   {url}" for url in answer["listening"]]
-    lines += [f"  {_mark('degraded', colour)} {text}" for text in answer["warnings"]]
+    lines += [f"  {mark('degraded')} {printable(text)}" for text in answer["warnings"]]
     if answer["log_lines_lost"]:
         lines.append(f"  log       {answer['log_lines_lost']} lines could not be written")
     lines.append("")
     for component in answer["components"]:
-        lines += _component(component, colour)
+        lines += _component(component, mark(component["state"]))
     return lines
+
+
+def _gpu(answer: dict[str, Any]) -> str:
+    gpu, framebuffer = answer["gpu"], answer["framebuffer"]["gpu"]
+    facts = [printable(gpu["name"])]
+    if gpu["condition"] != "fine":
+        facts.append(f"{gpu['condition']} for {duration_text(gpu['since_seconds'])}")
+    if framebuffer is not None:
+        used, total = amount_text(framebuffer["used"]), amount_text(framebuffer["total"])
+        facts.append(f"{used} of {total} framebuffer in use")
+    return ", ".join(facts)
 
 
 def _apps(answer: dict[str, Any]) -> str:
@@ -74,7 +86,7 @@ def _apps(answer: dict[str, Any]) -> str:
     )
 
 
-def _component(component: dict[str, Any], colour: bool) -> list[str]:
+def _component(component: dict[str, Any], mark: str) -> list[str]:
     state = component["state"]
     facts = [f"for {duration_text(component['since_seconds'])}"]
     if component["pid"] is not None:
@@ -84,17 +96,12 @@ def _component(component: dict[str, Any], colour: bool) -> list[str]:
     if component["retry_in_seconds"] is not None:
         facts.append(f"next try in {component['retry_in_seconds']:.1f} s")
     name = f"{component['title']} ({component['name']})"
-    lines = [f"  {_mark(state, colour)} {name:<30} {state:<9} {', '.join(facts)}"]
+    lines = [f"  {mark} {name:<30} {state:<9} {', '.join(facts)}"]
     if component["reason"]:
-        lines.append(f"      {component['reason']}")
+        lines.append(f"      {printable(component['reason'])}")
     if state in {"fatal", "backoff"}:
-        lines += [f"      | {text}" for text in component["output"]]
+        lines += [f"      | {printable(text)}" for text in component["output"]]
     return lines
-
-
-def _mark(state: str, colour: bool) -> str:
-    code, mark = _MARKS.get(state, ("0", "?"))
-    return f"\x1b[{code}m{mark}\x1b[0m" if colour else mark
 
 
 def env(loaded: LoadedConfig) -> int:

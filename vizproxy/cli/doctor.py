@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from vizproxy import resources
-from vizproxy.cli.text import json_text
+from vizproxy.cli.text import coloured, is_terminal, json_text, output_encoding
 from vizproxy.client import Client
 from vizproxy.config import Config, LoadedConfig
 from vizproxy.doctor.case import PlanInForce, make_case
@@ -49,8 +48,8 @@ def run(
     if as_json:
         print(json_text(report.as_json()))
     else:
-        encoding = getattr(sys.stdout, "encoding", None)
-        lines = describe(report, width=_width(), colour=_coloured(), encoding=encoding)
+        colour, encoding = coloured(), output_encoding()
+        lines = describe(report, width=_width(), colour=colour, encoding=encoding)
         print("\n".join(lines))
         if record is not None:
             print(f"\nwritten to {record}: what was found here, for a bug report or `--replay`")
@@ -75,13 +74,4 @@ async def _running(loaded: LoadedConfig) -> tuple[Fact[RunningDesktop], PlanInFo
 
 def _width() -> int:
     """The terminal's width, as far as one is wanted; COLUMNS outweighs it."""
-    return shutil.get_terminal_size((WIDEST, 24)).columns if _is_terminal() else WIDEST
-
-
-def _coloured() -> bool:
-    """Whether to use colours: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
-    return _is_terminal() and not os.environ.get("NO_COLOR")
-
-
-def _is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size((WIDEST, 24)).columns if is_terminal() else WIDEST

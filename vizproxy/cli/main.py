@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -13,24 +12,16 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from vizproxy import __version__
+from vizproxy.cli import commands as do
 from vizproxy.cli import usage
-from vizproxy.config import SETTINGS, LoadedConfig, Plan, load
+from vizproxy.cli.commands import WITH_FLAG
+from vizproxy.config import SETTINGS, Plan
 from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError, system_reason
 from vizproxy.logs import discard
-from vizproxy.runtime import leaving_word
 
 EXIT_PIPE: Final = 141
 EXIT_INTERRUPTED: Final = 130
 """What a shell gives a program that SIGPIPE or SIGINT ended: 128 and the signal's number."""
-
-WITH_FLAG: Final = {
-    "runtime.dir": ("DIR", "directory for sockets, cookie and lock (mode 0700)"),
-    "http.socket": ("PATH", "unix socket to serve on (default: DIR/http.sock)"),
-    "http.listen": ("HOST:PORT", "serve on this TCP address too; port 0 picks one"),
-    "display.size": ("WxH", "size of the desktop at the start (default: 1600x900)"),
-    "display.plan": ("PLAN", f"how programs are drawn: {', '.join(Plan)}"),
-}
-"""The settings with a flag of their own: dotted path -> (metavar, help)."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_apps(commands)
     _add_clients(commands)
+    _add_top(commands)
     _add_doctor(commands)
     _add_config(commands)
     return parser
@@ -88,7 +80,7 @@ def _add_serve(commands: _Commands[_Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(serve, *WITH_FLAG)
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(run=do.serve)
 
 
 def _add_clients(commands: _Commands[_Parser]) -> None:
@@ -106,13 +98,29 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
     screenshot = commands.add_parser("screenshot", description="Save a picture of the desktop.")
     screenshot.add_argument("file", metavar="FILE.png", type=Path, help="where to; - is stdout")
     for command, run in (
-        (status, _status),
-        (env, _env),
-        (url, _url),
-        (screenshot, _screenshot),
+        (status, do.status),
+        (env, do.env),
+        (url, do.url),
+        (screenshot, do.screenshot),
     ):
         _add_settings(command, *where)
         command.set_defaults(run=run)
+
+
+def _add_top(commands: _Commands[_Parser]) -> None:
+    top = commands.add_parser(
+        "top",
+        usage="vizproxy top [OPTIONS]",
+        description=usage.TOP,
+        epilog=usage.TOP_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument(
+        "--interval", metavar="TIME", help="how often to look, such as 500ms or 10s (default: 2s)"
+    )
+    top.add_argument("--once", action="store_true", help="look, print what is seen, and end")
+    _add_settings(top, "runtime.dir", "http.socket")
+    top.set_defaults(run=do.top)
 
 
 def _add_doctor(commands: _Commands[_Parser]) -> None:
@@ -132,7 +140,7 @@ def _add_doctor(commands: _Commands[_Parser]) -> None:
         "--replay", metavar="FILE", type=Path, help="examine the machine in such a file instead"
     )
     _add_settings(doctor, *WITH_FLAG)
-    doctor.set_defaults(run=_doctor)
+    doctor.set_defaults(run=do.doctor)
 
 
 def _add_run(commands: _Commands[_Parser]) -> None:
@@ -169,7 +177,7 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     )
     _add_settings(run, "runtime.dir", "http.socket")
     run.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    run.set_defaults(run=_run)
+    run.set_defaults(run=do.run)
 
 
 def _add_apps(commands: _Commands[_Parser]) -> None:
@@ -181,7 +189,7 @@ def _add_apps(commands: _Commands[_Parser]) -> None:
     )
     apps.add_argument("--json", action="store_true", help="as JSON, for programs")
     _add_settings(apps, "runtime.dir", "http.socket")
-    apps.set_defaults(run=_apps)
+    apps.set_defaults(run=do.apps)
     actions = apps.add_subparsers(prog="vizproxy apps", metavar="stop ID", help=argparse.SUPPRESS)
     stop = actions.add_parser(
         "stop",
@@ -191,7 +199,7 @@ def _add_apps(commands: _Commands[_Parser]) -> None:
     )
     stop.add_argument("id", metavar="ID", help="its id, as `vizproxy apps` lists it")
     _add_settings(stop, "runtime.dir", "http.socket", inherit=True)
-    stop.set_defaults(run=_stop_app)
+    stop.set_defaults(run=do.stop_app)
 
 
 def _add_config(commands: _Commands[_Parser]) -> None:
@@ -226,9 +234,9 @@ def _add_config(commands: _Commands[_Parser]) -> None:
         "--replay", metavar="FILE", type=Path, help="for the machine that was recorded there"
     )
     for action, run in (
-        (check, _config_check),
-        (show, _config_show),
-        (xorg, _config_xorg),
+        (check, do.config_check),
+        (show, do.config_show),
+        (xorg, do.config_xorg),
     ):
         _add_settings(action, *WITH_FLAG)
         action.set_defaults(run=run)
@@ -244,108 +252,6 @@ def _add_settings(parser: argparse.ArgumentParser, *paths: str, inherit: bool = 
         metavar, text = WITH_FLAG[path]
         flag = SETTINGS[path].flag
         parser.add_argument(flag, dest=path, metavar=metavar, default=default, help=text)
-
-
-# Commands are imported when they run: `vizproxy --help` need not wait for an HTTP library.
-
-
-def _load(arguments: argparse.Namespace) -> LoadedConfig:
-    given = {path: getattr(arguments, path, None) for path in WITH_FLAG}
-    flags = {path: text for path, text in given.items() if text is not None}
-    return load(file=arguments.config, env=os.environ, flags=flags)
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    told = getattr(arguments, "runtime.dir") or os.environ.get(SETTINGS["runtime.dir"].variable)
-    directory = Path(os.path.expanduser(told)) if told else None  # noqa: PTH111 - raises never
-    with leaving_word(directory):
-        loaded = _load(arguments)  # first: what is wrong with it need not wait for an HTTP library
-    from vizproxy.cli import serve
-
-    with leaving_word(loaded.config.runtime.dir):
-        return serve.run(loaded)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import run
-
-    return run.run(
-        _load(arguments),
-        run.Wanted(
-            command=tuple(arguments.command),
-            name=arguments.name,
-            framebuffer=arguments.framebuffer,
-            plan=arguments.app_plan,
-            activity=arguments.activity,
-            detach=arguments.detach,
-        ),
-    )
-
-
-def _apps(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import apps
-
-    return apps.show(_load(arguments), as_json=arguments.json)
-
-
-def _stop_app(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import apps
-
-    return apps.stop(_load(arguments), arguments.id)
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import clients
-
-    return clients.status(_load(arguments), as_json=arguments.json)
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import doctor
-
-    return doctor.run(
-        _load(arguments),
-        as_json=arguments.json,
-        record=arguments.record,
-        replay=arguments.replay,
-    )
-
-
-def _env(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import clients
-
-    return clients.env(_load(arguments))
-
-
-def _url(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import clients
-
-    return clients.url(_load(arguments))
-
-
-def _screenshot(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import clients
-
-    return clients.screenshot(_load(arguments), arguments.file)
-
-
-def _config_check(arguments: argparse.Namespace) -> int:
-    _load(arguments)
-    print("the configuration is valid")
-    return 0
-
-
-def _config_show(arguments: argparse.Namespace) -> int:
-    from vizproxy.config import to_toml
-
-    print(to_toml(_load(arguments)), end="")
-    return 0
-
-
-def _config_xorg(arguments: argparse.Namespace) -> int:
-    from vizproxy.cli import xorg
-
-    return xorg.show(_load(arguments), server=arguments.server, replay=arguments.replay)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

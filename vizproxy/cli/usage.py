@@ -9,6 +9,7 @@ vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one
 
   vizproxy serve                 start the desktop and serve it
   vizproxy status                see how it does
+  vizproxy top                   watch its programs, framebuffer and viewers
   vizproxy doctor                find out what is wrong, and what to do about it
   vizproxy url                   print the link that opens it in a browser
   vizproxy run COMMAND           run a program on it
@@ -49,6 +50,16 @@ EXAMPLES: Final = """\
 examples:
   vizproxy serve --http 127.0.0.1:6080
   vizproxy serve --size 1920x1080 --plan software --runtime-dir /run/vizproxy
+"""
+
+TOP: Final = """\
+Watch the desktop: its children and programs with the CPU time and memory that they take, what is
+used of the framebuffer, its viewers, and how fast it is drawn and delivered. q or Ctrl-C ends it.
+"""
+
+TOP_NOTES: Final = """\
+Where standard output is no terminal, it prints one look, as with --once. CPU is in percent of one
+core. A number that is not known, or not known yet, is shown as "-".
 """
 
 DOCTOR: Final = """\
