@@ -10,8 +10,9 @@ HTTP ?= 127.0.0.1:6080
 ARGS ?=
 # More options for pytest
 PYTEST_ARGS ?=
-# How many of the fast tests run at once
+# How many of the fast tests run at once, and how many of the slow ones, of which each starts a lot
 WORKERS ?= 4
+SLOW_WORKERS ?= 2
 # `make lock UPGRADE=--upgrade` moves every pin to the newest release
 UPGRADE ?=
 UV_VERSION := 0.13.9
@@ -24,6 +25,7 @@ HUB := tests/jupyter
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PYTEST_FAST = $(BIN)/pytest -m 'not slow' --numprocesses $(WORKERS) $(PYTEST_ARGS)
+PYTEST_SLOW = $(BIN)/pytest -m slow --numprocesses $(SLOW_WORKERS) $(PYTEST_ARGS)
 
 checksum = $(firstword $(shell cat $(1) | cksum))
 RUNTIME_FROM := $(BUILD)/requirements.lock $(BUILD)/requirements-build.lock \
@@ -57,13 +59,15 @@ desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=ho
 .PHONY: test
 test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) lint ## Run every check and every test
 	@$(BUILD)/install-debian.sh runtime demo test
+	@$(BUILD)/install-prometheus.sh
 	node --test tests/web/*.test.mjs
 	$(PYTEST_FAST)
-	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+	$(PYTEST_SLOW)
 
 .PHONY: test-fast
 test-fast: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) ## Run the tests that take no longer than a few seconds each
 	@$(BUILD)/install-debian.sh runtime demo test
+	@$(BUILD)/install-prometheus.sh
 	$(PYTEST_FAST)
 
 .PHONY: lint
@@ -74,6 +78,7 @@ lint: $(RUNTIME_STAMP) $(DEV_STAMP) ## Check style, types and the direction of i
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python $(BUILD)/update_docs.py --check
+	$(BIN)/python -m container.monitoring.generator --check
 	shellcheck $(SHELL_SCRIPTS)
 
 .PHONY: format
@@ -82,8 +87,9 @@ format: $(DEV_STAMP) ## Lay out the code and fix what can be fixed by itself
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: $(RUNTIME_STAMP) ## Renew the generated parts of README.md and ARCHITECTURE.md
+docs: $(RUNTIME_STAMP) $(DEV_STAMP) ## Renew what is generated of documents, dashboards and manifests
 	$(BIN)/python $(BUILD)/update_docs.py
+	$(BIN)/python -m container.monitoring.generator
 
 .PHONY: screenshot
 screenshot: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Take the picture in README.md anew
@@ -91,9 +97,10 @@ screenshot: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) ## Take the picture in RE
 	$(BIN)/python $(BUILD)/take_screenshot.py
 
 .PHONY: bench
-bench: $(RUNTIME_STAMP) ## Measure the viewer path, and the whole chain from a Jupyter server on
+bench: $(RUNTIME_STAMP) ## Measure the viewer path, the chain from a Jupyter server on, and scrapes
 	$(BIN)/python -m bench.viewer_path
 	$(BIN)/python -m bench.jupyter_chain
+	$(BIN)/python -m bench.scrape_cost
 
 # ------------------------------------------------------------------------------------------ build
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vizproxy.config.reference import markdown
+from vizproxy.metrics.catalogue import METRICS, Metric
 from vizproxy.supervise.diagram import mermaid
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -21,9 +22,33 @@ def diagram() -> str:
     return f"```mermaid\n{mermaid()}\n```\n"
 
 
+def metrics() -> str:
+    """A table of the metrics of each collector, with DCGM's names where it has any."""
+    names = dict.fromkeys(metric.collector for metric in METRICS.values())
+    return "\n".join(_of_collector(name) for name in names)
+
+
+def _of_collector(collector: str) -> str:
+    found = [metric for metric in METRICS.values() if metric.collector == collector]
+    heading = ["Metric", "Type", "Labels", "Meaning"]
+    if any(metric.dcgm for metric in found):
+        heading.append("DCGM")
+    rows = [_cells(metric)[: len(heading)] for metric in found]
+    title = f"Collector `{collector}`" if collector else "Of the collectors themselves"
+    table = [heading, ["---"] * len(heading), *rows]
+    return f"### {title}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in table)
+
+
+def _cells(metric: Metric) -> list[str]:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    dcgm = f"`{metric.dcgm}`" if metric.dcgm else ""
+    return [f"`{metric.name}`", metric.kind.value, labels, metric.help, dcgm]
+
+
 PARTS: Final[tuple[tuple[str, str, Callable[[], str]], ...]] = (
     ("README.md", "configuration reference", markdown),
     ("ARCHITECTURE.md", "state diagram", diagram),
+    ("container/monitoring/README.md", "metrics", metrics),
 )
 
 
