@@ -72,6 +72,7 @@ def test_an_optional_setting_is_unset_by_default_so_that_leaving_it_out_unsets_i
         "broker.app_framebuffer",
         "web.novnc_dir",
         "xorg.templates",
+        "metrics.listen",
         "log.file",
     }
     assert all(value_of(config().config, path) is None for path in optional)
