@@ -43,13 +43,15 @@ from vizproxy.metrics.meter import Meter, Subjects
 from vizproxy.metrics.processes import ProcessReader
 from vizproxy.runtime import Layout
 from vizproxy.x11.damage import DamageMeter
-from vizproxy.x11.meters import ScreenMeters
 from vizproxy.x11.observer import Observer
 from vizproxy.x11.screen import Screen
 from vizproxy.x11.session import XSession
 
 LOOK_SECONDS: Final = 30.0
 """How long the look around may take: more than the calls in it may, one after the other."""
+
+OPEN_SCRAPE_SECONDS: Final = 0.1
+"""The least time between two scrapes at an address at which anybody may ask for them."""
 
 _LEVELS: Final = {
     logging.INFO: Level.INFO,
@@ -226,7 +228,7 @@ def assemble(given: Given) -> Parts:
         recovery=recovery,
         damage=damage,
         desktop=desktop,
-        stack=_stack(given, session, screen, (observer, damage), (address, address_3d)),
+        stack=_stack(given, session, screen, observer, (address, address_3d)),
         services=_services(
             given,
             in_force,
@@ -255,20 +257,21 @@ def _meter(
     idleness: Idleness,
     changes: Changes,
 ) -> Meter:
-    async def read_screen() -> ScreenMeters:
-        meters = await screen.meters()
-        if screen.name is not None and not damage.counting:  # its connection was lost, and no other
+    async def count_drawing() -> None:
+        if screen.name is not None:
             await damage.attach(screen.name)
-        return meters
 
     subjects = Subjects(
         plan=lambda: desktop.plan.value,
         state=lambda: desktop.condition.value,
         log_lines_lost=given.log_lines_lost,
-        screen=read_screen,
+        screen=screen.meters,
+        count_drawing=count_drawing,
         resizes=lambda: screen.resizes,
         damage=lambda: damage.damage,
+        counting=lambda: damage.counting,
         apps=broker.snapshot,
+        scene_age=lambda: observer.age,
         x_pids=lambda: frozenset(client.pid for client in observer.scene.clients),
         gpu=lambda: gpu.snapshot,
         viewers=lambda: gateway.tally,
@@ -308,17 +311,10 @@ def _stack(
     given: Given,
     session: XSession,
     screen: Screen,
-    watching: tuple[Observer, DamageMeter],
+    observer: Observer,
     addresses: tuple[DisplayAddress, DisplayAddress | None],
 ) -> Stack:
     address, address_3d = addresses
-    observer, damage = watching
-
-    async def attach() -> None:
-        await observer.attach()
-        if session.name is not None:
-            await damage.attach(session.name)
-
     return Stack(
         config=given.config,
         layout=given.layout,
@@ -327,7 +323,7 @@ def _stack(
         session=session,
         screen=screen,
         address=address,
-        attach=attach,
+        attach=observer.attach,
         address_3d=address_3d,
     )
 
@@ -358,6 +354,7 @@ def _services(
         checkup=_checkup(given, in_force, desktop),
         meter=meter,
         scrapes=Scrapes(meter, Exposition()),
+        open_scrapes=Scrapes(meter, Exposition(), pause=OPEN_SCRAPE_SECONDS),
         idleness=idleness,
         changes=status_changes,
         app_changes=app_changes,

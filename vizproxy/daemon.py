@@ -115,7 +115,7 @@ class Daemon:
             )
         )
         app = make_app(parts.services)
-        scraped = make_metrics_app(parts.services)
+        scraped = make_metrics_app(parts.services.open_scrapes)
         try:
             async with (
                 listening_beside(scraped, config.metrics.listen, "--metrics") as metrics_urls,

@@ -114,7 +114,7 @@ class LogWriter(logging.Handler):
         """Write one line; count it if that fails."""
         try:
             self.write_line(self.format(record))
-        except (OSError, ValueError, TypeError, KeyError):  # the latter: arguments that do not fit
+        except Exception:  # noqa: BLE001 - whatever an argument's own text raises, the log goes on
             self.lost += 1
             return
         if self.lost > self._reported:

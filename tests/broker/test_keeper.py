@@ -181,8 +181,8 @@ async def test_a_lost_connection_is_made_again(desk, tmp_path):
         assert (again["pids"], again["windows"]) == (app["pids"], app["windows"])
         assert again["framebuffer"]["pixmap_bytes"] == app["framebuffer"]["pixmap_bytes"]
         assert len(await desk.apps()) == 1
-        used = await desk.app("lost", lambda app: app["resident_bytes"], limit=3)
-        assert used["cpu_seconds"] > 0, "told at once to the new lease"
+        used = await desk.app("lost", lambda app: app["resident_bytes"])
+        assert used["cpu_seconds"] > 0, "told to the new lease, too"
         assert program.process.returncode is None
         stopped = await desk.run("apps", "stop", again["id"])
         assert stopped.code == 0

@@ -2,9 +2,10 @@
 
 The words in it: ``fine``; ``throw``: every call fails; ``hang``: none comes back; ``gone``: there is no
 driver any more; ``vanished``: there is a driver, and no such GPU; ``xid 79``: the GPU answers, and that
-Xid is reported once. ``FAKE_GPU_PATIENCE`` is how many seconds a call may take. ``FAKE_GPU_PROFILE``
-makes the GPU a licensed vGPU of that type (``A40-8Q``). The dummy driver stands in for it in X servers.
-Run as ``python -m tests.process.with_gpu serve``.
+Xid is reported once; ``app 123``: the process of that PID draws on it from then on.
+``FAKE_GPU_PATIENCE`` is how many seconds a call may take. ``FAKE_GPU_PROFILE`` makes the GPU a licensed
+vGPU of that type (``A40-8Q``). The dummy driver stands in for it in X servers. Run as
+``python -m tests.process.with_gpu serve``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import pynvml
 
 from tests.unit.gpudriver import GPU, Driver, Event
-from tests.unit.nvidia import Card, Memory, error, features
+from tests.unit.nvidia import Card, Memory, Process, error, features
 from vizproxy import assembly, budget, daemon
 from vizproxy.cli import main
 from vizproxy.display import gpuwatch
@@ -29,6 +30,8 @@ from vizproxy.facts.calls import PATIENCE_SECONDS, DriverCalls
 
 READ_SECONDS = 0.1
 MEBIBYTE = 1024**2
+APP_BYTES = 32 * MEBIBYTE
+"""What a process that draws on the GPU has of its framebuffer."""
 
 
 def obey(driver: Driver, orders: Path, call: str) -> None:
@@ -42,6 +45,11 @@ def obey(driver: Driver, orders: Path, call: str) -> None:
             raise error(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
         case ["vanished"] if call.startswith("nvmlDeviceGetHandle"):
             raise error(pynvml.NVML_ERROR_NOT_FOUND)
+        case ["app", pid]:
+            (the_card,) = driver.cards
+            assert isinstance(the_card, Card)
+            the_card.drawing = (Process(int(pid), APP_BYTES),)
+            orders.write_text("fine")
         case ["xid", number] if call == "nvmlEventSetWait":
             driver.events.put(Event(int(number)))
             orders.write_text("fine")

@@ -235,10 +235,50 @@ def test_the_gpus_bytes_are_of_processes_of_our_namespace() -> None:
     apps = shown(seen, held, gpu)
     assert apps["local-1"].use == Use(0, 70)
     assert apps["local-1"].over
-    assert apps["remote-2"].use == Use(0, 0)
+    assert apps["remote-2"].use == Use(0, None)
     assert apps["clock-50"].use == Use(1, 5)
-    assert apps["told-51"].use == Use(0, 0)
+    assert apps["told-51"].use == Use(0, None)
     assert apps["told-51"].pids == (10,)
+
+
+@pytest.mark.parametrize(
+    ("listed", "on_gpu"),
+    [
+        ({}, None),
+        ({3_000_000: 30}, None),
+        ({99: 5}, 0),
+        ({42: 5}, 0),
+        ({11: 5}, 0),
+        ({10: 7, 99: 5}, 7),
+    ],
+    ids=["nobody", "by the host's PIDs", "the X server", "an X client", "another app", "itself"],
+)
+def test_the_gpus_bytes_are_known_where_it_lists_somebody_known(
+    listed: dict[int, int], on_gpu: int | None
+) -> None:
+    """NVML in a container may list nothing, or the host's PIDs: then nobody uses an unknown amount."""
+    held = ledger(lease(1, "one", pids=(10,)), lease(2, "other", pids=(11,)), lease(3, "early"))
+    seen = scene(client(A, 42, 6), window(A + 1, A, instance="clock"))
+    around = Surroundings(OURS, own=frozenset({99}))
+    gpu = GpuFramebuffer(1000, 90, listed)
+    now = accounts(seen, held, gpu, around=around)
+    apps = {app.id: app.use for app in now.apps(held, LIMITS, NOBODY)}
+    assert apps["one-1"] == Use(0, on_gpu)
+    assert apps["early-3"] == Use(0, None), "its processes are not known yet"
+    assert apps["clock-50"].bytes == 6
+    standing = now.standing(held)
+    assert standing.leased["one-1"] == apps["one-1"]
+    assert standing.gpu_free == 910
+
+
+def test_the_pids_of_pods_are_nobody_here() -> None:
+    held = ledger(
+        lease(1, "local", pids=(10,)),
+        lease(2, "remote", pids=(20,), pid_namespace=POD, machine="pod"),
+    )
+    gpu = GpuFramebuffer(1000, 90, {20: 50})
+    assert shown(EMPTY, held, gpu)["local-1"].use == Use(0, None)
+    assert shown(EMPTY, held, gpu)["remote-2"].use == Use(0, None)
 
 
 def test_the_windows_of_apps_in_mapping_order() -> None:

@@ -51,6 +51,19 @@ async def test_cpu_time_by_slot_is_of_all_leases() -> None:
         assert desk.broker.snapshot().tally.cpu_seconds["brain"] == 8.0
 
 
+async def test_the_counter_of_a_name_never_shrinks_however_its_apps_are_rounded() -> None:
+    desk = Desk()
+    async with desk.running():
+        apps = [await desk.starts("brain") for _ in range(2)]
+        counter = 0.0
+        for number in range(300):
+            for app, step in zip(apps, (0.1, 0.07), strict=True):
+                desk.broker.report_use(app.id, step * (number // 2), number)  # each second one anew
+                now = desk.broker.snapshot().tally.cpu_seconds["brain"]
+                assert now >= counter
+                counter = now
+
+
 async def test_what_was_used_before_a_lease_was_obtained_again_is_not_counted_twice() -> None:
     desk = Desk()
     async with desk.running():

@@ -217,7 +217,9 @@ async def test_a_reading_is_shown_until_it_is_stale() -> None:
     assert source.value is None
 
 
-async def test_a_reading_that_fails_keeps_the_last_value_for_a_while() -> None:
+async def test_a_reading_that_fails_keeps_the_last_value_for_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     answers = iter([7])
 
     async def read() -> int:
@@ -225,10 +227,34 @@ async def test_a_reading_that_fails_keeps_the_last_value_for_a_while() -> None:
             return answer
         raise OSError("it is gone")
 
-    source = Sampling("numbers", read, clock=Clock())
-    await source.sample()
-    await source.sample()
+    clock = Clock()
+    source = Sampling("numbers", read, clock=clock)
+    for _ in range(2):
+        await source.sample()
     assert (source.value, source.status.success) == (7, False)
+    assert caplog.records == []
+    clock.now += sampling.STALE_SECONDS
+    for _ in range(2):
+        await source.sample()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the numbers cannot be measured: it is gone"
+    ]
+
+
+async def test_what_can_never_be_read_is_logged_when_it_is_no_matter_of_starting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def read() -> int:
+        raise OSError("it is not there yet")
+
+    clock = Clock()
+    source = Sampling("numbers", read, clock=clock)
+    await source.sample()
+    assert caplog.records == []
+    clock.now += sampling.STALE_SECONDS
+    await source.sample()
+    await source.sample()
+    assert len(caplog.records) == 1
 
 
 async def test_a_reading_that_hangs_is_given_up() -> None:

@@ -225,29 +225,72 @@ def test_one_that_is_not_there(reader: ProcessReader) -> None:
 
 
 def test_an_app_without_a_lease_does_not_answer_for_its_children(reader: ProcessReader) -> None:
+    strangers(reader)
     with shell() as one:
         one.do(BURNS)
         one.do(f"sh -c '{BURNS}; {BURNS}; {BURNS}'")
         own = sum(psutil.Process(one.pid).cpu_times()[:2])
-        read = strangers(reader, xterm=(one.pid, NOBODY), gone=(NOBODY,))
+        read = strangers(reader, xterm=(one.pid, NOBODY))
         assert read.unleased["xterm"].cpu_seconds == pytest.approx(own, abs=TICKS)
         assert read.unleased["xterm"].resident_bytes > 100_000
-        assert read.unleased["gone"] == ProcessUse(0.0, 0)
         assert read.unleased_cpu_seconds == read.unleased["xterm"].cpu_seconds
 
 
-def test_what_apps_have_used_never_shrinks(reader: ProcessReader) -> None:
+def test_what_an_app_uses_whose_processes_cannot_be_seen_is_not_known(
+    reader: ProcessReader,
+) -> None:
+    assert strangers(reader, gone=(NOBODY,), nobody=()).unleased == {}
+
+
+def test_apps_count_while_they_are_there(reader: ProcessReader) -> None:
+    """A program that has computed for hours may open a window, close it, and open another one."""
     with shell() as one, shell() as other:
         one.do(BURNS)
-        first = strangers(reader, one=(one.pid,), other=(other.pid,)).unleased_cpu_seconds
-        assert first > 0
+        first = strangers(reader, one=(one.pid,), other=(other.pid,))
+        whole = first.unleased["one"].cpu_seconds
+        assert whole > 0
+        assert first.unleased_cpu_seconds == 0
+        one.do(BURNS)
+        second = strangers(reader, one=(one.pid,), other=(other.pid,))
+        used = second.unleased_cpu_seconds
+        assert used == pytest.approx(second.unleased["one"].cpu_seconds - whole, abs=TICKS)
+        assert used > 0
+        assert strangers(reader, other=(other.pid,)).unleased_cpu_seconds == used
         one.do(BURNS)  # it shows no window now, and is nobody's
-        second = strangers(reader, other=(other.pid,))
-        assert second.unleased.keys() == {"other"}
-        assert second.unleased_cpu_seconds == pytest.approx(first, abs=TICKS)
-        third = strangers(reader, again=(one.pid,)).unleased_cpu_seconds
-        assert third == pytest.approx(one.end() + other.end(), abs=TICKS)
-        assert strangers(reader, again=(one.pid,)).unleased_cpu_seconds == third
+        again = strangers(reader, again=(one.pid,))
+        assert again.unleased["again"].cpu_seconds > second.unleased["one"].cpu_seconds
+        assert again.unleased_cpu_seconds == used
+        one.do(BURNS)
+        last = strangers(reader, again=(one.pid,))
+        grown = last.unleased["again"].cpu_seconds - again.unleased["again"].cpu_seconds
+        assert last.unleased_cpu_seconds == pytest.approx(used + grown, abs=TICKS)
+        one.end()
+        assert strangers(reader, again=(one.pid,)).unleased_cpu_seconds == last.unleased_cpu_seconds
+
+
+def test_what_was_started_since_the_last_reading_counts_from_its_start(
+    reader: ProcessReader,
+) -> None:
+    strangers(reader)
+    with shell() as young:
+        young.do(BURNS)
+        read = strangers(reader, young=(young.pid,))
+        assert read.unleased_cpu_seconds == read.unleased["young"].cpu_seconds > 0
+    with shell() as late:
+        strangers(reader)
+        late.do(BURNS)
+        assert strangers(reader, late=(late.pid,)).unleased_cpu_seconds == read.unleased_cpu_seconds
+
+
+def test_an_app_with_the_number_of_one_that_has_ended(reader: ProcessReader) -> None:
+    with shell() as first, shell() as second:
+        strangers(reader, app=(first.pid,))
+        first.end()
+        second.do(BURNS)
+        members = reader._unleased._members
+        reader._unleased._members = {second.pid: members[first.pid]}  # as if they had the same
+        read = strangers(reader, app=(second.pid,))
+        assert read.unleased_cpu_seconds == read.unleased["app"].cpu_seconds > 0
 
 
 # ------------------------------------------------------------------------------- the daemon

@@ -141,6 +141,16 @@ def test_a_gpu_that_keeps_to_itself() -> None:
     assert shown.lines[-1].bar is None
 
 
+def test_a_gpu_that_was_given_up() -> None:
+    """It was lost, and another plan is in force: there is no condition any more."""
+    lost = gpu(framebuffer=None, condition=None, licensed=None, profile="")
+    for key in ("percent", "memory_percent", "encoder_percent", "encoder_sessions", "temperature"):
+        lost[key] = None
+    shown = page(measured(gpu=lost))
+    assert line(shown, "GPU") == ["given up", "NVIDIA A40-8Q"]
+    assert Word("given up", Tone.BAD) in shown.lines[-1].words
+
+
 def test_no_gpu_no_line() -> None:
     assert [each.label for each in page(measured(gpu=None)).lines] == [
         "display",
@@ -169,7 +179,7 @@ def test_children() -> None:
     assert cells(children, "STATE")[1].tone is Tone.WARNING
     assert texts(children, "FOR") == ["3 min 20 s", "again in 2 s", "3 min 20 s", ""]
     assert texts(children, "PID") == ["42", "-", "42", ""]
-    assert texts(children, "CPU %") == ["50.0", "-", "-", "5.0"]
+    assert texts(children, "CPU %") == ["50.0", "0.0", "-", "5.0"]
     assert texts(children, "CPU TIME") == ["3.5 s", "1.0 s", "-", "4.2 s"]
     assert texts(children, "MEMORY") == ["96 MiB", "96 MiB", "-", "80 MiB"]
     assert texts(children, "RESTARTS") == ["0", "3", "0", ""]

@@ -92,6 +92,30 @@ def test_cpu_time_of_what_is_idle_from_the_start() -> None:
     assert looks(DAEMON, [(float(t), 3.0) for t in (0, 2, 4, 6, 8)])[-1] == 0.0
 
 
+def test_what_stood_still_when_others_were_renewed_is_idle() -> None:
+    """The daemon reads its children and the apps without a lease at one moment."""
+    first = measured(
+        components=[component("xorg", cpu_seconds=5.0), component("wm", cpu_seconds=1.0)],
+        apps=[app("leased"), app("stray", leased=False)],
+    )
+    second = later(1, first)
+    assert not course(first, second).is_settled
+    second["components"] = [component("xorg", cpu_seconds=7.5), component("wm", cpu_seconds=1.0)]
+    seen = course(first, second)
+    keys = (component_key("xorg"), component_key("wm"), DAEMON, app_key("stray-1"))
+    assert [seen.cpu_rate(key) for key in keys] == [0.5, 0.0, 0.0, 0.0]
+    assert seen.cpu_rate(app_key("leased-1")) is None, "its own side tells when it likes"
+    assert not seen.is_settled
+    third = later(1, second)
+    third["apps"] = [app("leased", cpu_seconds=2.0), app("stray", leased=False)]
+    assert course(first, second, third).is_settled
+
+
+def test_before_processes_were_measured_nothing_is_settled() -> None:
+    first = measured(daemon=None, components=[component("xorg", cpu_seconds=None)], apps=[])
+    assert not course(first, later(1, first)).is_settled
+
+
 def test_cpu_time_looked_at_seldom() -> None:
     assert looks(DAEMON, [(0.0, 0.0), (60.0, 30.0), (120.0, 90.0)]) == [None, 0.5, 1.0]
 

@@ -87,6 +87,16 @@ def test_it_can_be_drawn_where_it_does_not_fit(width: int, height: int) -> None:
         assert max(map(cell_len, shown)) <= max(width, 30)  # what no table can do without
 
 
+def test_lines_end_at_the_edge_of_the_smallest_terminal() -> None:
+    """They are not continued on the next line, which would push out what is below."""
+    for page in (busy_page(), lost_page("cannot reach it: gone", 3.0)):
+        out = io.StringIO()
+        console = Console(file=out, width=18, height=10, markup=False, emoji=False)
+        console.print(PageView(page))
+        shown = [line.rstrip() for line in out.getvalue().splitlines()]
+        assert shown == [line[:18].rstrip() for line in lines(page, 18)]
+
+
 def test_forty_columns_show_what_counts() -> None:
     shown = lines(busy_page(), 40)
     assert max(map(cell_len, shown)) <= 40

@@ -11,6 +11,7 @@ from vizproxy.errors import DisplayError, InvalidRequestError
 from vizproxy.x11 import randr
 from vizproxy.x11.damage import DamageMeter
 from vizproxy.x11.meters import read_meters
+from vizproxy.x11.resources import read_clients
 from vizproxy.x11.screen import Screen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,6 +34,12 @@ async def test_the_screen_as_the_server_has_it(session):
 
 
 async def test_the_clients_are_counted_but_for_our_own(shared, session):
+    async def settled():
+        """The daemon has both of its connections, the second one soon after it is ready."""
+        clients = await session.call(read_clients)
+        return sum(client.pid == shared.pid for client in clients) == 2
+
+    await eventually(settled)
     before = (await session.call(read_meters)).clients
     meter = DamageMeter(shared.directory / "Xauthority")
     await meter.attach(session.name)

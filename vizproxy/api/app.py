@@ -84,6 +84,7 @@ def make_app(services: Services) -> web.Application:
     """Build the application: API, page and noVNC."""
     app = web.Application(middlewares=[report_errors], client_max_size=MAX_BODY_BYTES)
     app[SERVICES] = services
+    app[metrics.SCRAPES] = services.scrapes
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         if route.method == "GET":

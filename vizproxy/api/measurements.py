@@ -10,14 +10,24 @@ from vizproxy.api.status import component_json
 from vizproxy.api.views import app_json, framebuffer_json
 from vizproxy.broker.snapshot import App
 from vizproxy.display.gpumeters import GpuMeters, GpuSnapshot
+from vizproxy.errors import NotReadyError
 from vizproxy.gateway.access import Role
 from vizproxy.gateway.tally import ViewerTally
 from vizproxy.metrics.measurements import Measurements, Processes, ProcessUse
+from vizproxy.x11.damage import Damage
 from vizproxy.x11.meters import ScreenMeters
 
 
 def measurements_json(now: Measurements, status: Mapping[str, Any]) -> dict[str, Any]:
-    """One moment of the desktop, with its status as the API gives it. What is null is not known."""
+    """One moment of the desktop, with its status as the API gives it. What is null is not known.
+
+    Raises:
+        NotReadyError: a part of the daemon cannot be asked.
+    """
+    if now.apps is None or now.viewers is None:
+        why = "a part of the daemon does not answer"
+        raise NotReadyError("measure the desktop", why, "the daemon's log")
+    damage = now.damage or Damage()
     processes = now.processes
     used = {} if processes is None else processes.components
     return {
@@ -28,8 +38,8 @@ def measurements_json(now: Measurements, status: Mapping[str, Any]) -> dict[str,
         "summary": status["summary"],
         "display": _screen(now.screen, status["display"]),
         "drawn": {
-            "frames": now.damage.events,
-            "pixels": now.damage.pixels,
+            "frames": damage.events,
+            "pixels": damage.pixels,
             "resizes": now.resizes,
         },
         "framebuffer": framebuffer_json(now.apps),
@@ -72,7 +82,7 @@ def _gpu(gpu: GpuSnapshot) -> dict[str, Any]:
         "name": gpu.name,
         "uuid": gpu.uuid,
         "profile": gpu.profile,
-        "condition": gpu.condition.value,
+        "condition": gpu.condition,
         "framebuffer": framebuffer and {"total": framebuffer.total, "used": framebuffer.used},
         "percent": meters.percent,
         "memory_percent": meters.memory_percent,

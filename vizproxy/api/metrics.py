@@ -6,13 +6,16 @@ from aiohttp import hdrs, web
 
 from vizproxy.api.errors import add_headers, report_errors
 from vizproxy.api.measurements import measurements_json
-from vizproxy.api.services import SERVICES, Services
+from vizproxy.api.scrapes import Scrapes
+from vizproxy.api.services import SERVICES
+
+SCRAPES: web.AppKey[Scrapes] = web.AppKey("scrapes", Scrapes)
 
 
 async def get_metrics(request: web.Request) -> web.Response:
     """The metrics, in OpenMetrics or Prometheus's text format."""
     headers = request.headers
-    body = await request.app[SERVICES].scrapes.answer(
+    body = await request.app[SCRAPES].answer(
         headers.get(hdrs.ACCEPT, ""), headers.get(hdrs.ACCEPT_ENCODING, "")
     )
     answer = {hdrs.CONTENT_TYPE: body.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
@@ -28,10 +31,10 @@ async def get_measurements(request: web.Request) -> web.Response:
     return web.json_response(measurements_json(services.meter.measure(), status))
 
 
-def make_metrics_app(services: Services) -> web.Application:
+def make_metrics_app(scrapes: Scrapes) -> web.Application:
     """An application that serves the metrics and nothing else, to whoever asks."""
     app = web.Application(middlewares=[report_errors])
-    app[SERVICES] = services
+    app[SCRAPES] = scrapes
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/metrics", get_metrics)
     return app

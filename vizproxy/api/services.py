@@ -59,7 +59,8 @@ class Services:
     """Everything that handlers need.
 
     ``changes`` counts the changes of the status, ``app_changes`` those of apps and windows.
-    ``web`` and ``novnc`` are directories of files to serve.
+    ``open_scrapes`` are those at the metrics' own address, where anybody may ask. ``web`` and ``novnc``
+    are directories of files to serve.
     """
 
     desktop: Desktop
@@ -72,6 +73,7 @@ class Services:
     checkup: Checkup
     meter: Meter
     scrapes: Scrapes
+    open_scrapes: Scrapes
     idleness: Idleness
     changes: Changes
     app_changes: Changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from vizproxy.broker.adopted import Adopted, adopt
@@ -17,13 +18,17 @@ _NOBODY = Attribution({}, {}, {})
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """A scene with all of it mapped to apps. Never changed; :meth:`renewed` gives the next."""
+    """A scene with all of it mapped to apps. Never changed; :meth:`renewed` gives the next.
+
+    ``known_pids`` are those of the desktop's own programs and of all apps, in ``pid_namespace``.
+    """
 
     scene: Scene = EMPTY
     attribution: Attribution = _NOBODY
     adopted: Mapping[Stranger, Adopted] = field(default_factory=dict)
     gpu: GpuFramebuffer | None = None
     pid_namespace: str = ""
+    known_pids: AbstractSet[int] = frozenset()
 
     def renewed(
         self,
@@ -40,7 +45,11 @@ class Accounts:
         adopted = adopt(
             self.adopted, attribution, scene, names=around.names, number=number, now=now
         )
-        return Accounts(scene, attribution, adopted, gpu, around.pid_namespace)
+        ours = around.pid_namespace
+        reported = (lease.pids for lease in ledger.leases.values() if _lives_in(ours, lease))
+        of_clients = (client.pid for client in scene.clients if client.pid is not None)
+        known = frozenset(around.own).union(of_clients, *reported)
+        return Accounts(scene, attribution, adopted, gpu, ours, known)
 
     def without_adoption(self, scene: Scene, ledger: Ledger, around: Surroundings) -> Accounts:
         """The same, but for new strangers, who are not adopted yet."""
@@ -68,9 +77,8 @@ class Accounts:
     def use_of(self, lease: Lease) -> Use:
         """What a leased app uses."""
         pixmaps = sum(c.pixmap_bytes for c in self.attribution.leased.get(lease.id, ()))
-        # NVML's PIDs are of our namespace, if of any that we know.
-        ours = lease.wish.pid_namespace == self.pid_namespace
-        return Use(pixmaps, self._gpu_bytes(lease.pids if ours else frozenset()))
+        is_ours = _lives_in(self.pid_namespace, lease)
+        return Use(pixmaps, self._gpu_bytes(lease.pids if is_ours else frozenset()))
 
     def standing(self, ledger: Ledger) -> Standing:
         """What is in use, as the rules of admission want to know it."""
@@ -86,9 +94,19 @@ class Accounts:
         return Use(sum(c.pixmap_bytes for c in clients), self._gpu_bytes(pids))
 
     def _gpu_bytes(self, pids: frozenset[int]) -> int | None:
-        if self.gpu is None:
+        """What processes of our namespace use of the GPU; None if that is not known.
+
+        NVML may list no processes at all, or those of the host by the host's PIDs. So what it lists
+        counts only if a process that is known here is among it: one of ``pids``, a program of the
+        desktop's own such as the X server on the GPU, or any app's. An app in another PID namespace
+        has no ``pids`` that are valid here: its numbers are those of other processes.
+        """
+        if self.gpu is None or not pids:
             return None
-        return sum(self.gpu.by_pid.get(pid, 0) for pid in pids)
+        by_pid = self.gpu.by_pid
+        if by_pid.keys().isdisjoint(self.known_pids | pids):
+            return None
+        return sum(by_pid.get(pid, 0) for pid in pids)
 
     # what is shown
 
@@ -166,6 +184,11 @@ class Accounts:
             if owner is not None:
                 owned.append(OwnedWindow(window, owner))
         return tuple(owned)
+
+
+def _lives_in(pid_namespace: str, lease: Lease) -> bool:
+    """Whether the PIDs of a lease are valid in a namespace."""
+    return lease.wish.pid_namespace == pid_namespace
 
 
 def sides(ledger: Ledger) -> tuple[Side, ...]:

@@ -31,7 +31,8 @@ class Counts:
         if start is None:
             start = now.cpu_seconds if now.wish.again else 0.0
         used = self._cpu_seconds.get(now.slot, 0.0)
-        self._cpu_seconds[now.slot] = used + now.cpu_seconds - start
+        # The difference first: added before it is taken off, the sum may shrink by a rounding.
+        self._cpu_seconds[now.slot] = used + max(now.cpu_seconds - start, 0.0)
 
     @property
     def tally(self) -> Tally:

@@ -34,11 +34,13 @@ class GpuMeters:
 class GpuSnapshot:
     """The GPU at one moment, and what has happened to it since the daemon started.
 
-    ``profile`` is the vGPU type (``A40-8Q``), empty for a GPU that is none; ``virtualization`` a word
-    of :class:`vizproxy.facts.model.Virtualization`, empty if not known. ``xids`` counts the driver's
-    reports by their number, ``losses`` how often the GPU was lost. ``framebuffer`` and ``meters`` are
-    those of the latest reading, None if that failed; ``read_seconds`` is how long it took, ``age`` how
-    old the last good one is in seconds (None: there is none).
+    ``condition`` is None once the GPU was lost and another plan has taken the place of the one that
+    drew on it: nobody watches it then. ``profile`` is the vGPU type (``A40-8Q``), empty for a GPU that
+    is none; ``virtualization`` a word of :class:`vizproxy.facts.model.Virtualization`, empty if not
+    known. ``xids`` counts the driver's reports by their number, ``losses`` how often the GPU was lost.
+    ``framebuffer`` and ``meters`` are those of the latest reading, None if that failed;
+    ``read_seconds`` is how long it took, ``age`` how old the last good one is in seconds (None:
+    there is none).
     """
 
     name: str
@@ -46,7 +48,7 @@ class GpuSnapshot:
     driver: str
     virtualization: str
     profile: str
-    condition: Condition
+    condition: Condition | None
     losses: int
     framebuffer: GpuFramebuffer | None
     meters: GpuMeters | None

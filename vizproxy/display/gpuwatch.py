@@ -125,11 +125,11 @@ class GpuWatch:
     def snapshot(self) -> GpuSnapshot | None:
         """All that is known of the GPU; None where none is watched, or none has ever answered.
 
-        Of one that was lost and is given up, it is what was known then: that it is lost, above all.
+        Of one that was lost and is given up, what it was and what has happened to it is still told.
         """
         gpu, status = self._gpu(), self.status
         if gpu is None or status is None:
-            return self._lost
+            return self._lost and replace(self._lost, losses=self._losses, xids=dict(self._xids))
         reading, identity = self._reading, self._reading.identity
         return GpuSnapshot(
             name=identity.name or status.name,
@@ -248,16 +248,17 @@ class GpuWatch:
             self._announce(status, before.condition)
         if health.condition is Condition.LOST:
             self._losses += 1
-            self._lost = self._without_readings()
+            self._lost = self._given_up()
             self._following.gpu_lost(health.reason)
         elif before.condition is Condition.LOST:
             self._lost = None
             self._following.gpu_back()
         self._changed()
 
-    def _without_readings(self) -> GpuSnapshot | None:
-        snapshot = self.snapshot
-        return None if snapshot is None else replace(snapshot, framebuffer=None, meters=None)
+    def _given_up(self) -> GpuSnapshot | None:
+        if (snapshot := self.snapshot) is None:
+            return None
+        return replace(snapshot, condition=None, framebuffer=None, meters=None, age=None)
 
     def _announce(self, status: GpuStatus, before: Condition) -> None:
         match status.condition:

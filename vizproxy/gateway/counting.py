@@ -84,7 +84,7 @@ class Counts:
             send_wait_seconds=self.send_wait.seconds,
             blocked_seconds=self.blocked.seconds,
             round_trip=self.round_trip,
-            last_round_trip=self.last_round_trip,
+            last_round_trip=self.last_round_trip if any(connected.values()) else None,
             first_picture=self.first_picture,
         )
 

@@ -42,8 +42,8 @@ class ViewerTally:
     ``blocked_seconds`` for how long it kept the VNC server waiting because a viewer's buffer was full;
     both are sums over all viewers, and waits that go on are in them. ``round_trip`` are seconds from a
     WebSocket's ping to its pong (the nearest WebSocket peer answers: where the desktop is proxied, the
-    proxy); ``last_round_trip`` is the latest one. ``first_picture`` are seconds from a viewer's arrival
-    until it has taken its first update.
+    proxy); ``last_round_trip`` is the latest one, None if nobody is connected. ``first_picture`` are
+    seconds from a viewer's arrival until it has taken its first update.
     """
 
     connected: Mapping[Role, int]

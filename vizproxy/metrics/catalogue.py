@@ -65,7 +65,11 @@ _DISPLAY: Final = _metrics(
     ("display_depth", _GAUGE, "Colour depth of the desktop, in bits a pixel."),
     ("display_framebuffer_bytes", _GAUGE, "Size of the X server's screen in memory."),
     ("display_clients", _GAUGE, "X clients that are connected, but for vizproxy itself."),
-    ("display_resizes_total", _COUNTER, "Changes of the desktop's size."),
+    (
+        "display_resizes_total",
+        _COUNTER,
+        "Changes of the desktop's size that were asked for by a viewer or the API.",
+    ),
     (
         "display_damage_events_total",
         _COUNTER,
@@ -96,7 +100,7 @@ _APPS: Final = _metrics(
     (
         "app_gpu_framebuffer_bytes",
         _GAUGE,
-        "GPU framebuffer of apps of a name, where the driver tells it by process.",
+        "GPU framebuffer of apps of a name, where the driver tells it by a process ID known here.",
         "app",
     ),
     ("app_cpu_seconds_total", _COUNTER, "CPU time that apps of a name have used.", "app"),

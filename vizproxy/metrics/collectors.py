@@ -35,6 +35,8 @@ _P: Final = "vizproxy_"
 def desktop(now: Measurements, out: Families) -> None:
     """The desktop as a whole."""
     out.put(f"{_P}build_info", 1, now.version, platform.python_version())
+    if not now.state:
+        return
     out.put(f"{_P}desktop_info", 1, now.plan)
     out.put_one_of(f"{_P}desktop_state", now.state, DESKTOP_STATES)
     out.put(f"{_P}log_lines_lost_total", now.log_lines_lost)
@@ -43,8 +45,9 @@ def desktop(now: Measurements, out: Families) -> None:
 def display(now: Measurements, out: Families) -> None:
     """The X server's screen, and what is drawn on it."""
     out.put(f"{_P}display_resizes_total", now.resizes)
-    out.put(f"{_P}display_damage_events_total", now.damage.events)
-    out.put(f"{_P}display_damaged_pixels_total", now.damage.pixels)
+    if now.damage is not None:
+        out.put(f"{_P}display_damage_events_total", now.damage.events)
+        out.put(f"{_P}display_damaged_pixels_total", now.damage.pixels)
     if (screen := now.screen) is not None:
         out.put(f"{_P}display_width_pixels", screen.width)
         out.put(f"{_P}display_height_pixels", screen.height)
@@ -57,6 +60,8 @@ def display(now: Measurements, out: Families) -> None:
 def apps(now: Measurements, out: Families) -> None:
     """Apps, and the budget that they share."""
     broker = now.apps
+    if broker is None:
+        return
     for leased in (True, False):
         count = sum(app.leased is leased for app in broker.apps)
         out.put(f"{_P}apps", count, "true" if leased else "false")
@@ -66,12 +71,22 @@ def apps(now: Measurements, out: Families) -> None:
     out.put(f"{_P}app_over_uses_total", broker.tally.over_uses)
     out.put(f"{_P}budget_bytes", broker.limits.framebuffer)
     out.put(f"{_P}budget_granted_bytes", broker.granted)
-    out.put(f"{_P}budget_used_bytes", broker.used)
     out.put(f"{_P}budget_apps", broker.limits.max_apps)
-    out.put(f"{_P}unattributed_pixmap_bytes", broker.unattributed)
+    # The broker goes on with the last that it knew; what is told to be true now has to be.
+    gpu_known = now.gpu is not None and now.gpu.framebuffer is not None
+    if now.pixmaps_known:
+        out.put(f"{_P}unattributed_pixmap_bytes", broker.unattributed)
+        if now.gpu is None or gpu_known:
+            out.put(f"{_P}budget_used_bytes", broker.used)
     unleased = {} if now.processes is None else now.processes.unleased
     for slot, of_slot in _by_slot(broker).items():
         _app_slot(slot, of_slot, unleased, out)
+        if now.pixmaps_known:
+            pixmaps = sum(app.use.pixmap_bytes for app in of_slot)
+            out.put(f"{_P}app_pixmap_bytes", pixmaps, slot)
+        if gpu_known:
+            on_gpu = _sum_of_known(app.use.gpu_bytes for app in of_slot)
+            out.put(f"{_P}app_gpu_framebuffer_bytes", on_gpu, slot)
     used = dict(broker.tally.cpu_seconds)
     if now.processes is not None:
         used[UNLEASED] = now.processes.unleased_cpu_seconds
@@ -91,9 +106,6 @@ def _app_slot(
 ) -> None:
     out.put(f"{_P}app_instances", len(of_slot), slot)
     out.put(f"{_P}app_granted_bytes", sum(app.granted for app in of_slot if app.leased), slot)
-    out.put(f"{_P}app_pixmap_bytes", sum(app.use.pixmap_bytes for app in of_slot), slot)
-    on_gpu = _sum_of_known(app.use.gpu_bytes for app in of_slot)
-    out.put(f"{_P}app_gpu_framebuffer_bytes", on_gpu, slot)
     resident = _sum_of_known(
         unleased[app.id].resident_bytes if app.id in unleased else app.resident_bytes
         for app in of_slot
@@ -113,7 +125,8 @@ def gpu(now: Measurements, out: Families) -> None:
         return
     about = (it.name, it.uuid, it.driver, it.virtualization, it.profile)
     out.put(f"{_P}gpu_info", 1, *about)
-    out.put_one_of(f"{_P}gpu_condition", it.condition, Condition)
+    if it.condition is not None:
+        out.put_one_of(f"{_P}gpu_condition", it.condition, Condition)
     out.put(f"{_P}gpu_losses_total", it.losses)
     for number, count in sorted(it.xids.items()):
         out.put(f"{_P}gpu_xid_errors_total", count, str(number))
@@ -148,6 +161,8 @@ def _ratio(percent: int | None) -> float | None:
 def viewers(now: Measurements, out: Families) -> None:
     """Those who watch."""
     tally = now.viewers
+    if tally is None:
+        return
     for role in (Role.CONTROL, Role.VIEW):
         out.put(f"{_P}viewers", tally.connected.get(role, 0), role.name.lower())
     out.put(f"{_P}viewer_sessions_total", tally.sessions)

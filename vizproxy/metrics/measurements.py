@@ -39,7 +39,7 @@ class Processes:
 
     ``components`` by name; ``unleased`` by the id of an app without a lease (those with one are told of
     by their own side). CPU time never shrinks: what ended processes have used stays in it, and in
-    ``unleased_cpu_seconds`` what all apps without a lease have used, ended ones too.
+    ``unleased_cpu_seconds`` what apps without a lease have used while they were such, ended ones too.
     """
 
     daemon: DaemonUse
@@ -68,7 +68,8 @@ class Measurements:
     """One moment of the desktop.
 
     ``time`` is on a clock that never jumps, in seconds. ``state`` is the desktop's condition. What is
-    None could not be read, or is not there. ``input_idle_seconds`` is for how long nobody has used the
+    None could not be read, or is not there; ``pixmaps_known`` is false where what apps hold in the X
+    server was read too long ago. ``input_idle_seconds`` is for how long nobody has used the
     desktop; before the first use, since the daemon's start.
     """
 
@@ -79,11 +80,12 @@ class Measurements:
     log_lines_lost: int
     screen: ScreenMeters | None
     resizes: int
-    damage: Damage
-    apps: Snapshot
+    damage: Damage | None
+    apps: Snapshot | None
+    pixmaps_known: bool
     processes: Processes | None
     gpu: GpuSnapshot | None
-    viewers: ViewerTally
+    viewers: ViewerTally | None
     input_idle_seconds: float
     components: tuple[ComponentStatus, ...]
     histories: tuple[ComponentHistory, ...]

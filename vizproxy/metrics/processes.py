@@ -9,6 +9,7 @@ as they were seen last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +29,8 @@ class ProcessReader:
     """
 
     def __init__(self) -> None:
+        self._started: float | None = None
+        self._listed: set[int] | None = None
         self._parents: dict[int, int] = {}
         self._components: dict[str, _Family] = {}
         self._unleased = _Strangers()
@@ -41,24 +44,50 @@ class ProcessReader:
             components: the PID of each that runs; its descendants belong to it. One that was named once
                 stays in the answer, with what it has used.
             unleased: the PIDs of each app without a lease; only these belong to it, since a shell on
-                the desktop may have started apps of their own.
+                the desktop may have started apps of their own. One that has no such process is left
+                out of the answer: what it uses is not known.
         """
-        self._find_parents()
+        born = self._find_processes()
         for name in components:
             self._components.setdefault(name, _Family())
         for name, family in self._components.items():
             family.renew(components.get(name), self._parents)
-        self._unleased.renew({pid for pids in unleased.values() for pid in pids})
+        self._unleased.renew({pid for pids in unleased.values() for pid in pids}, born)
         return Processes(
-            daemon=_daemon(),
+            daemon=self._read_daemon(),
             components={name: family.use for name, family in self._components.items()},
-            unleased={name: self._unleased.use_of(pids) for name, pids in unleased.items()},
+            unleased={
+                name: use
+                for name, pids in unleased.items()
+                if (use := self._unleased.use_of(pids)) is not None
+            },
             unleased_cpu_seconds=self._unleased.cpu_seconds,
         )
 
-    def _find_parents(self) -> None:
-        """Learn who started the processes that are new. Who is known is not looked at again."""
+    def _read_daemon(self) -> DaemonUse:
+        """What this process uses, without its children."""
+        process = psutil.Process()
+        with process.oneshot():
+            if self._started is None:  # it would move when the clock is set
+                self._started = process.create_time()
+            times = process.cpu_times()
+            most, _ = process.rlimit(psutil.RLIMIT_NOFILE)
+            return DaemonUse(
+                use=ProcessUse(times.user + times.system, process.memory_info().rss),
+                open_files=process.num_fds(),
+                max_files=None if most == psutil.RLIM_INFINITY else most,
+                threads=process.num_threads(),
+                started=self._started,
+            )
+
+    def _find_processes(self) -> set[int]:
+        """Learn who started the processes that are new. Who is known is not looked at again.
+
+        Returns the PIDs of those that were started since the last reading: at the first one, none.
+        """
         listed = set(psutil.pids())
+        born = set() if self._listed is None else listed - self._listed
+        self._listed = listed
         for pid in self._parents.keys() - listed:
             del self._parents[pid]
         for pid in listed - self._parents.keys():
@@ -66,6 +95,7 @@ class ProcessReader:
                 self._parents[pid] = psutil.Process(pid).ppid()
             except psutil.Error:
                 continue  # it has gone
+        return born
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,32 +170,37 @@ class _Family:
 
 
 class _Strangers:
-    """Single processes, which do not answer for their children."""
+    """Single processes, which do not answer for their children.
+
+    Each counts for as long as it is listed. What it has used before is of no app: a program that has
+    computed for hours may open its first window now.
+    """
 
     def __init__(self) -> None:
         self._members: _Members = {}
-        self._settled = 0.0
         self.cpu_seconds = 0.0
-        """What all that were ever listed have used. It never shrinks."""
+        """What all that were ever listed have used while they were. It never shrinks."""
 
-    def renew(self, listed: set[int]) -> None:
-        """Read those that are listed. Of others, what they had used while they were counts."""
+    def renew(self, listed: set[int], born: AbstractSet[int]) -> None:
+        """Read those that are listed; those that were ``born`` since the last time count as a whole."""
         now: dict[int, _Member] = {}
-        for pid, old in self._members.items():
-            new = old.renewed() if pid in listed else old
-            if new is not None and (pid in listed or old.process.is_running()):
-                now[pid] = new
-        for pid in listed - now.keys():
-            if (member := _Member.begin(pid)) is not None:
-                now[pid] = member
-        self._settled += sum(member.own for member in _ended(self._members, now))
+        for pid in listed:
+            before = self._members.get(pid)
+            if before is not None and (same := before.renewed()) is not None:
+                self.cpu_seconds += max(same.own - before.own, 0.0)
+                now[pid] = same
+            elif (other := _Member.begin(pid)) is not None:
+                # What has the number of one that has ended meanwhile was born meanwhile, too.
+                if before is not None or pid in born:
+                    self.cpu_seconds += other.own
+                now[pid] = other
         self._members = now
-        used = self._settled + sum(member.own for member in now.values())
-        self.cpu_seconds = max(used, self.cpu_seconds)  # sums are rounded
 
-    def use_of(self, pids: Iterable[int]) -> ProcessUse:
-        """What some of them use."""
+    def use_of(self, pids: Iterable[int]) -> ProcessUse | None:
+        """What some of them use, and have used in their whole lives; None if none is there."""
         members = [self._members[pid] for pid in pids if pid in self._members]
+        if not members:
+            return None
         return ProcessUse(sum(m.own for m in members), sum(m.resident for m in members))
 
 
@@ -183,18 +218,3 @@ def _with_descendants(roots: set[int], parents: Mapping[int, int]) -> set[int]:
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
-
-
-def _daemon() -> DaemonUse:
-    """What this process uses, without its children."""
-    process = psutil.Process()
-    with process.oneshot():
-        times = process.cpu_times()
-        most, _ = process.rlimit(psutil.RLIMIT_NOFILE)
-        return DaemonUse(
-            use=ProcessUse(times.user + times.system, process.memory_info().rss),
-            open_files=process.num_fds(),
-            max_files=None if most == psutil.RLIM_INFINITY else most,
-            threads=process.num_threads(),
-            started=process.create_time(),
-        )

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
+from vizproxy.errors import VizproxyError
 from vizproxy.metrics.measurements import SourceStatus
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class Sampling(Generic[T]):
         self._read_at: float | None = None
         self._success = False
         self._duration = 0.0
+        self._began = clock()
+        self._told = False
 
     @property
     def value(self) -> T | None:
@@ -87,12 +90,19 @@ class Sampling(Generic[T]):
             async with asyncio.timeout(self._patience):
                 self._latest = await self._read()
         except Exception as error:  # noqa: BLE001 - a collector: whatever it is, the value is missing
-            if self._success:
-                log.warning("cannot measure the %s: %s", self.name, str(error) or "no answer")
             self._success = False
+            why = error.why if isinstance(error, VizproxyError) else str(error)
+            self._tell_once(why or "there is no answer")
         else:
-            self._success, self._read_at = True, self._clock()
+            self._success, self._read_at, self._told = True, self._clock(), False
         self._duration = self._clock() - began
+
+    def _tell_once(self, why: str) -> None:
+        """Log a failure, but not before it lasts: while a desktop starts, there is nothing to read."""
+        since = self._began if self._read_at is None else self._read_at
+        if self._clock() - since >= STALE_SECONDS and not self._told:
+            self._told = True
+            log.warning("the %s cannot be measured: %s", self.name, why)
 
     def _age(self) -> float | None:
         return None if self._read_at is None else self._clock() - self._read_at

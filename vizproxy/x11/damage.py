@@ -9,7 +9,6 @@ there is nothing to do.
 from __future__ import annotations
 
 import asyncio
-import logging
 import struct
 import time
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from Xlib.protocol.display import Display as Connection
 
 from vizproxy.errors import DisplayError
 from vizproxy.x11.session import XSession
-
-log = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 1 / 60
 """The least time between two events."""
@@ -172,49 +169,53 @@ class DamageMeter:
 
     def __init__(self, xauthority: Path) -> None:
         self._session = XSession(xauthority)
-        self._damage = Damage()
         self._attaching = asyncio.Lock()
-        self._told = False
+        self._damage: Damage | None = None
+        self._counts = False
 
     @property
-    def damage(self) -> Damage:
-        """What was counted until now. May be asked on any thread."""
+    def damage(self) -> Damage | None:
+        """What was counted until now; None if nothing could ever be. May be asked on any thread."""
         return self._damage
 
     @property
     def counting(self) -> bool:
         """Whether there is a connection on which damage is counted."""
-        return self._session.name is not None
+        return self._counts and self._session.name is not None
 
     async def attach(self, name: str) -> None:
         """Count what is drawn on display ``name`` (``":0"``) from now on, and on no elder one.
 
-        Where that is not possible, the log says why and nothing is counted: it is not worth an error.
+        Nothing is done if it is counted there already.
+
+        Raises:
+            DisplayError: the server refuses, does not answer, or lacks DAMAGE or XFIXES.
         """
         async with self._attaching:  # one connection at a time, or drawings would count twice
+            if self.counting and self._session.name == name:
+                return
+            self._counts = False
             try:
-                if await self._begin(name):
-                    return
-                self._tell_once("the X server lacks DAMAGE or XFIXES")
-            except DisplayError as error:
-                log.warning("what is drawn is not counted: %s", error)
-            await self.close()
+                await self._begin(name)
+                self._counts = True
+            finally:
+                if not self._counts:
+                    await self.close()
 
-    async def _begin(self, name: str) -> bool:
+    async def _begin(self, name: str) -> None:
         counter = _Counter(self._add)
         await self._session.connect(name)
         self._session.listen(counter.note, lost=lambda: None)
-        return await self._session.call(counter.begin)
+        if not await self._session.call(counter.begin):
+            why = "the X server lacks DAMAGE or XFIXES"
+            raise DisplayError("count what is drawn", why, "a server with both")
+        if self._damage is None:
+            self._damage = Damage()
 
     async def close(self) -> None:
         """End the connection, if there is one. What was counted stays."""
         await self._session.close()
 
     def _add(self, pixels: int) -> None:
-        before = self._damage  # only one connection at a time counts
+        before = self._damage or Damage()  # only one connection at a time counts
         self._damage = Damage(before.events + 1, before.pixels + pixels)
-
-    def _tell_once(self, why: str) -> None:
-        if not self._told:
-            self._told = True
-            log.warning("what is drawn is not counted: %s", why)

@@ -56,8 +56,19 @@ class Observer:
         self._reading = asyncio.Lock()
         self._next_scene = asyncio.Event()
         self._next_account = 0.0
+        self._read_at = 0.0
         self.scene: Scene = EMPTY
         """The last reading; empty while there is no connection."""
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago the scene was true for sure.
+
+        0 where there is no connection: then nothing is on the desktop.
+        """
+        if self._reader is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._read_at
 
     async def attach(self) -> None:
         """Begin with a new connection: select its events and read the first scene.
@@ -76,6 +87,7 @@ class Observer:
         reader = _Reader(stale)
         self._session.listen(reader.note, lost=self._lose)
         self._reader = reader
+        self._read_at = loop.time()
         await self.refresh()
 
     async def refresh(self) -> Scene:
@@ -135,6 +147,7 @@ class Observer:
                 )
             scene = await self._session.call(lambda d: reader.read(d, everything=everything))
             if reader is self._reader:
+                self._read_at = asyncio.get_running_loop().time()
                 self._take(scene)
             return self.scene
 

@@ -90,6 +90,7 @@ class _Connection(threading.Thread):
                 pass  # the server closed it first
 
     def run(self) -> None:
+        self.opened.set_running_or_notify_cancel()  # who gives up waiting for it must not cancel it
         try:
             self._open_and_serve()
         except CONNECTION_ERRORS as error:
@@ -199,7 +200,8 @@ class XSession:
     def listen(self, on_event: EventHandler, *, lost: Callable[[], None]) -> None:
         """Get the events of this connection, on the X thread, and its end, on the event loop.
 
-        Which events come is for the listener to select. ``on_event`` must neither block nor raise.
+        Which events come is for the listener to select. ``on_event`` must neither block nor raise, or
+        else have the connection for itself from then on: no call is answered meanwhile.
 
         Raises:
             DisplayError: there is no connection.
