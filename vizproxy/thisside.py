@@ -9,11 +9,24 @@ from pathlib import Path
 from typing import Final
 
 from vizproxy.config import SETTINGS, LoadedConfig
+from vizproxy.config.load import DEFAULT_SOURCE
 from vizproxy.errors import FileSystemError
 from vizproxy.virtualgl import display_here
 
 SOCKET_VARIABLE: Final = "VIZPROXY_SOCKET"
 """Names the daemon's socket."""
+
+SOCKET_NAME: Final = "http.sock"
+"""What it is called in the daemon's runtime directory, unless it is put elsewhere."""
+
+SHARED_DIRECTORY: Final = Path("/run/vizproxy")
+"""Where a sidecar's runtime directory is mounted, if nothing else was said."""
+
+TEMPORARY: Final = Path("/tmp")  # noqa: S108 - directories there are made with 0700
+EMBEDDED: Final = "vizproxy-jupyter-{pid}"
+EMBEDDED_IN_TEMPORARY: Final = "vizproxy-{uid}-jupyter-{pid}"
+"""The runtime directory of a desktop that a Jupyter server has started for itself: in the user's own
+runtime directory (XDG_RUNTIME_DIR), and where there is none. A number may follow."""
 
 PAGE_VARIABLE: Final = "VIZPROXY_PAGE"
 """Names the page that shows the desktop, as a path on the Jupyter server that started this process."""
@@ -33,13 +46,22 @@ def without_hint(sentence: str) -> tuple[str, str]:
     return (message, hint) if separator else (hint, "")
 
 
+_PLACES: Final = ("http.socket", "runtime.dir")
+"""The settings that say where the daemon's socket is."""
+
+
+def is_told(loaded: LoadedConfig) -> bool:
+    """Whether anybody has said where the daemon's socket is; else it can only be guessed."""
+    by_variable = bool(os.environ.get(SOCKET_VARIABLE))
+    return by_variable or any(loaded.sources[path] != DEFAULT_SOURCE for path in _PLACES)
+
+
 def socket_of(loaded: LoadedConfig) -> Path:
     """The daemon's socket: by a flag, else VIZPROXY_SOCKET, else as configured, else the usual place.
 
     The variable says where this very process belongs; a configuration is for all that read it.
     """
-    places = ("http.socket", "runtime.dir")
-    by_flag = any(loaded.sources[path] == SETTINGS[path].flag for path in places)
+    by_flag = any(loaded.sources[path] == SETTINGS[path].flag for path in _PLACES)
     variable = os.environ.get(SOCKET_VARIABLE)
     return Path(variable) if variable and not by_flag else loaded.config.http_socket
 

@@ -83,7 +83,7 @@ def test_env_quotes_for_the_shell(
     cookie.touch()
     answer = {"environment": {"XAUTHORITY": str(cookie)}}
     monkeypatch.setattr(clients, "ask", lambda *_: answer)
-    assert clients.env(config()) == 0
+    assert clients.env(config(flags={"http.socket": "/x/http.sock"})) == 0
     script = capsys.readouterr().out + 'printf %s "$XAUTHORITY"'
     seen = subprocess.run(["/bin/sh", "-ec", script], capture_output=True, text=True, check=True)
     assert seen.stdout == str(cookie)
@@ -419,5 +419,6 @@ def test_the_exit_code_says_whether_viewers_can_see_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(clients, "ask", lambda *_: answer)
-    assert clients.status(None, as_json=True) == code  # type: ignore[arg-type]
+    told = config(flags={"http.socket": "/x/http.sock"})
+    assert clients.status(told, as_json=True) == code
     assert json.loads(capsys.readouterr().out) == answer

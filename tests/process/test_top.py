@@ -13,6 +13,7 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aiohttp import web
 from tests.cli.running import VIZPROXY, environment, run, run_all
 from tests.support import ROOT, Daemon, eventually
 from tests.unit.looking import app, later, measured
+from vizproxy.cli.top import look_once
 from vizproxy.client import Client
 
 UNAVAILABLE, USAGE = 69, 2
@@ -33,24 +35,38 @@ ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
 
 def test_once(shared: Daemon) -> None:
-    ended = run("top", "--once", "--runtime-dir", shared.directory)
+    with ThreadPoolExecutor() as pool:  # each of them waits for a reading
+        wide, narrow = (
+            pool.submit(run, "top", *once, "--runtime-dir", shared.directory, environ=environ)
+            for once, environ in ((("--once",), {}), ((), {"COLUMNS": "60"}))
+        )
+    ended, no_terminal = wide.result(), narrow.result()
     assert (ended.code, ended.err) == (0, "")
     assert "\x1b" not in ended.out
     first, *lines = ended.out.splitlines()
     assert first.startswith("● the desktop is ready  plan software  vizproxy ")
-    for label in ("display", "viewers", "budget"):
+    assert re.fullmatch(r"display   :\d+ 1600x900x24  \d+\.\d frames/s .*", lines[0])
+    for label in ("viewers", "budget"):
         assert sum(line.startswith(f"{label} ") for line in lines) == 1
     for name in ("xorg", "wm", "x11vnc", "websockify"):
         (line,) = [line for line in lines if line.startswith(f"{name} ")]
-        assert " ready " in line
+        assert re.fullmatch(rf"{name} +ready .* \d+\.\d +\d+\.\d s +\d\S* MiB +0", line)
     assert max(map(len, lines)) <= 100
+    assert (no_terminal.code, no_terminal.err) == (0, "")
+    assert "\x1b" not in no_terminal.out
+    assert max(map(len, no_terminal.out.splitlines())) <= 60
 
 
-def test_no_terminal_no_screen(shared: Daemon) -> None:
-    narrow = run("top", "--runtime-dir", shared.directory, environ={"COLUMNS": "60"})
-    assert (narrow.code, narrow.err) == (0, "")
-    assert "\x1b" not in narrow.out
-    assert max(map(len, narrow.out.splitlines())) <= 60
+async def test_once_waits_until_it_is_known_what_uses_how_much(fake: Fake) -> None:
+    fake.growth = 0.0
+    async with Client(fake.socket) as client:
+        course = await look_once(client, pause=0.01, limit=0.05)
+        assert fake.asked >= 2
+        assert not course.is_settled
+        fake.growth, fake.asked = 0.5, 0
+        course = await look_once(client, pause=0.01, limit=30)
+        assert fake.asked == 2
+        assert course.is_settled
 
 
 def test_failures(tmp_path: Path) -> None:
@@ -78,6 +94,8 @@ class Fake:
         self.socket = socket
         self.answer: dict[str, Any] = measured()
         self.asked = 0
+        self.growth = 0.1
+        """The seconds of CPU time that everything uses from one look to the next."""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -95,7 +113,12 @@ class Fake:
 
     async def _measurements(self, request: web.Request) -> web.Response:
         self.asked += 1
-        self.answer = later(1, self.answer, drawn__frames=60)
+        self.answer = later(1, self.answer, drawn__frames=60, daemon__cpu_seconds=self.growth)
+        for users in ("components", "apps"):
+            self.answer[users] = [
+                user | {"cpu_seconds": user["cpu_seconds"] + self.growth}
+                for user in self.answer[users]
+            ]
         return web.json_response(self.answer)
 
 
@@ -206,6 +229,7 @@ async def test_a_screen_that_follows_until_a_key_ends_it(fake: Fake) -> None:
         shown.forget()
         await shown.until(r"[red]new\x1b[2J")
         shown.press(b"x\x1b[A")  # keys that mean nothing
+        shown.press(b"\x1bOQ")  # F2
         shown.forget()
         shown.resize(40, 20)
         await shown.until_picture(lambda text: "GRANTED" in text and "FRAMEBUFFER" not in text)
@@ -292,6 +316,3 @@ def test_the_fake_is_like_the_daemon(shared: Daemon) -> None:
     for section in ("display", "drawn", "framebuffer", "viewers", "daemon"):
         assert real[section].keys() == imagined[section].keys()
     assert real["components"][0].keys() == imagined["components"][0].keys()
-    shown = run("top", "--once", "--runtime-dir", shared.directory).out
-    assert re.search(r"^display   :\d+ 1600x900x24  \d+\.\d frames/s ", shown, re.MULTILINE)
-    assert re.search(r"^xorg +ready .* \d+\.\d s +\d\S* MiB +0$", shown, re.MULTILINE)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
+from vizproxy.cli.find import find_socket
 from vizproxy.cli.text import coloured, duration_text, json_text
 from vizproxy.config import LoadedConfig
 
@@ -18,7 +19,7 @@ _MAX_PIDS_SHOWN: Final = 4
 
 def show(loaded: LoadedConfig, *, as_json: bool) -> int:
     """Print the programs on the desktop."""
-    answer = ask(loaded, lambda client: client.apps())
+    answer = ask(find_socket(loaded), lambda client: client.apps())
     if as_json:
         print(json_text(answer))
     else:
@@ -28,7 +29,7 @@ def show(loaded: LoadedConfig, *, as_json: bool) -> int:
 
 def stop(loaded: LoadedConfig, app_id: str) -> int:
     """Begin to end a program."""
-    app = ask(loaded, lambda client: client.stop_app(app_id))
+    app = ask(find_socket(loaded), lambda client: client.stop_app(app_id))
     print(f"{app['id']} is being ended")
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vizproxy.amounts import amount_text
 from vizproxy.cli.ask import ask
+from vizproxy.cli.find import find_socket
 from vizproxy.cli.text import (
     coloured,
     duration_text,
@@ -20,12 +21,12 @@ from vizproxy.cli.text import (
 from vizproxy.config import LoadedConfig
 from vizproxy.errors import FileSystemError, NotReadyError, system_reason
 from vizproxy.runtime import Layout
-from vizproxy.thisside import on_this_side, socket_of
+from vizproxy.thisside import on_this_side
 
 
 def status(loaded: LoadedConfig, *, as_json: bool) -> int:
     """Print how the desktop does. The exit code is 0 when viewers can see it."""
-    answer = ask(loaded, lambda client: client.status())
+    answer = ask(find_socket(loaded), lambda client: client.status())
     if as_json:
         print(json_text(answer))
     else:
@@ -106,18 +107,19 @@ def _component(component: dict[str, Any], mark: str) -> list[str]:
 
 def env(loaded: LoadedConfig) -> int:
     """Print the environment that makes programs appear on the desktop."""
-    answer = ask(loaded, lambda client: client.status())
+    socket = find_socket(loaded)
+    answer = ask(socket, lambda client: client.status())
     environment: dict[str, str] = answer["environment"]
     if not environment:
         raise NotReadyError("tell the environment", answer["summary"], "again in a moment")
-    for name, value in on_this_side(environment, socket_of(loaded)).items():
+    for name, value in on_this_side(environment, socket).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def url(loaded: LoadedConfig) -> int:
     """Print the link that opens the desktop in a browser."""
-    answer = ask(loaded, lambda client: client.status())
+    answer = ask(find_socket(loaded), lambda client: client.status())
     if not answer["listening"]:
         raise NotReadyError(
             "print a link",
@@ -138,7 +140,7 @@ def url(loaded: LoadedConfig) -> int:
 
 def screenshot(loaded: LoadedConfig, file: Path) -> int:
     """Save a picture of the desktop as PNG."""
-    png = ask(loaded, lambda client: client.screenshot())
+    png = ask(find_socket(loaded), lambda client: client.screenshot())
     to_stdout = str(file) == "-"
     try:
         if to_stdout:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vizproxy import resources
+from vizproxy.cli.find import find_socket
 from vizproxy.cli.text import coloured, is_terminal, json_text, output_encoding
 from vizproxy.client import Client
 from vizproxy.config import Config, LoadedConfig
@@ -22,7 +23,6 @@ from vizproxy.errors import VizproxyError
 from vizproxy.facts import recording
 from vizproxy.facts.model import Fact, Machine, RunningDesktop, unknown
 from vizproxy.facts.probe import probe
-from vizproxy.thisside import socket_of
 
 
 def run(
@@ -63,8 +63,8 @@ def _examine(machine: Machine, config: Config, in_force: PlanInForce | None) -> 
 
 async def _running(loaded: LoadedConfig) -> tuple[Fact[RunningDesktop], PlanInForce | None]:
     """The desktop that runs, and what it says of its plan."""
-    socket = socket_of(loaded)
     try:
+        socket = await asyncio.to_thread(find_socket, loaded)
         async with Client(socket) as client:
             status = await client.status()
     except VizproxyError as error:

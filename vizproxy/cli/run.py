@@ -7,13 +7,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TypeVar
 
+from vizproxy.cli.find import find_socket
 from vizproxy.config import APP_FRAMEBUFFER, Activity, LoadedConfig, Plan
 from vizproxy.config.kinds import InvalidValueError, Kind, Place
 from vizproxy.config.texts import ChoiceKind
 from vizproxy.errors import InvalidRequestError
 from vizproxy.runner import launch
 from vizproxy.runner.order import Order, check_name
-from vizproxy.thisside import socket_of
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def run(loaded: LoadedConfig, wanted: Wanted) -> int:
         raise InvalidRequestError("run a program", "none was named", "`vizproxy run glxgears`, say")
     order = Order(
         argv=command,
-        socket=socket_of(loaded).absolute(),
+        socket=find_socket(loaded).absolute(),
         mark=str(uuid.uuid4()),
         name="" if wanted.name is None else check_name(wanted.name),
         framebuffer=_read(APP_FRAMEBUFFER, "--framebuffer", wanted.framebuffer),

@@ -15,9 +15,14 @@ from vizproxy.daemon import Daemon
 
 PRIVATE_UMASK: Final = 0o077
 
+SWITCH_SECONDS: Final = 0.001
+"""How long Python lets one thread work while others wait, instead of 5 ms: what is done beside the
+event loop, such as writing metrics, must not hold up a viewer's frames."""
+
 
 def run(loaded: LoadedConfig) -> int:
     """Serve the desktop until told to end; return the exit code."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     os.umask(PRIVATE_UMASK)  # sockets and files are the user's alone from the moment they exist
 
     async def serve() -> int:

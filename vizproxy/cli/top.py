@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.live import Live
 
 from vizproxy.cli.ask import ask
+from vizproxy.cli.find import find_socket
 from vizproxy.cli.text import coloured, is_terminal, output_encoding
 from vizproxy.cli.toppage import Page, Tone, Word, lost_page, page_of
-from vizproxy.cli.toprates import Course, Measured
+from vizproxy.cli.toprates import RENEWAL_SECONDS, Course, Measured
 from vizproxy.cli.topview import PageView, plain_lines
 from vizproxy.client import Client, unreachable
 from vizproxy.config import LoadedConfig
@@ -30,12 +31,14 @@ from vizproxy.config.kinds import InvalidValueError, Place
 from vizproxy.config.numbers import DurationKind
 from vizproxy.errors import InvalidRequestError, VizproxyError
 from vizproxy.logs import discard
-from vizproxy.thisside import socket_of
 
 INTERVAL: Final = DurationKind(0.2, 3600.0)
 DEFAULT_INTERVAL_SECONDS: Final = 2.0
 FIRST_INTERVAL_SECONDS: Final = 1.0
 """The time between the first two looks: rates need two."""
+
+ONCE_SECONDS: Final = RENEWAL_SECONDS + 1.5
+"""How long a single look takes at most: what is read every few seconds was read anew by then."""
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a daemon may take to answer."""
@@ -59,11 +62,11 @@ def run(loaded: LoadedConfig, *, interval: str | None, once: bool) -> int:
     """
     seconds = _interval(interval)
     if once or not is_terminal() or os.environ.get("TERM", "").lower() in _NO_SCREENS:
-        course = ask(loaded, _two_looks)
+        course = ask(find_socket(loaded), look_once)
         width = shutil.get_terminal_size((USUAL_WIDTH, 24)).columns
         print("\n".join(plain_lines(page_of(course), width, output_encoding())))
         return 0
-    return asyncio.run(_watch(socket_of(loaded), seconds))
+    return asyncio.run(_watch(find_socket(loaded), seconds))
 
 
 def _interval(text: str | None) -> float:
@@ -76,10 +79,16 @@ def _interval(text: str | None) -> float:
         raise InvalidRequestError("use --interval", why, INTERVAL.form) from error
 
 
-async def _two_looks(client: Client) -> Course:
+async def look_once(
+    client: Client, *, pause: float = FIRST_INTERVAL_SECONDS, limit: float = ONCE_SECONDS
+) -> Course:
+    """Look twice, and again until it is known what uses how much CPU; ``limit`` is in seconds."""
     course = Course().seen(await client.measurements())
-    await asyncio.sleep(FIRST_INTERVAL_SECONDS)
-    return course.seen(await client.measurements())
+    end = time.monotonic() + limit
+    while not course.is_settled and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(pause, left))
+        course = course.seen(await client.measurements())
+    return course
 
 
 # ----------------------------------------------------------------------------------- for as long as
@@ -227,7 +236,8 @@ class _Screen:
         self._take()
 
     def _key(self, pressed: bytes) -> None:
-        if _ENDS.intersection(pressed):
+        # What begins with ESC is a key such as F2 (ESC O Q), which has letters in it.
+        if _ENDS.intersection(pressed.partition(b"\x1b")[0]):
             self._end(0)
 
 

@@ -177,7 +177,7 @@ def _budget(measured: Measured) -> Line:
 def _gpu(gpu: Mapping[str, Any]) -> Line:
     framebuffer, words, bar = gpu["framebuffer"], [], None
     if gpu["condition"] != "fine":
-        words.append(Word(gpu["condition"], Tone.BAD))
+        words.append(Word(gpu["condition"] or "given up", Tone.BAD))  # another plan is in force
     if framebuffer is not None:
         used, total = framebuffer["used"], framebuffer["total"]
         full = used >= _NEARLY_FULL * total

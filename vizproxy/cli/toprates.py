@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -78,6 +79,11 @@ class Course:
     rates: Rates = field(default_factory=Rates)
     cpu: Mapping[str, Renewed] = field(default_factory=dict)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known how much CPU everything uses, of which that can be known."""
+        return DAEMON in self.cpu and all(known.rate is not None for known in self.cpu.values())
+
     def seen(self, measured: Measured) -> Course:
         """The course after one more look."""
         now = float(measured["time"])
@@ -91,7 +97,16 @@ class Course:
             else Renewed(value, now)
             for key, value in _cpu_seconds(measured)
         }
+        self._settle_the_idle(cpu, _read_at_once(measured), now)
         return Course(measured, between(self.latest, measured, elapsed), cpu)
+
+    def _settle_the_idle(self, cpu: dict[str, Renewed], keys: AbstractSet[str], now: float) -> None:
+        """If some of the counters that are read at once were renewed, the others have stood still."""
+        known = [key for key in keys if key in self.cpu]
+        if any(cpu[key].value > self.cpu[key].value for key in known):
+            for key in known:
+                if cpu[key].value == self.cpu[key].value:
+                    cpu[key] = Renewed(cpu[key].value, now, 0.0)
 
     def cpu_rate(self, key: str) -> float | None:
         """How many CPU cores something keeps busy; None if that is not known."""
@@ -114,6 +129,13 @@ def between(before: Measured, after: Measured, elapsed: float) -> Rates:
         received=rate("viewers", "received_bytes"),
         blocked=rate("viewers", "blocked_seconds"),
     )
+
+
+def _read_at_once(measured: Measured) -> AbstractSet[str]:
+    """The keys of what the daemon reads at one moment. What leased apps use, their own sides tell."""
+    unleased = (app_key(app["id"]) for app in measured["apps"] if not app["leased"])
+    keys = {DAEMON, *(component_key(c["name"]) for c in measured["components"]), *unleased}
+    return keys.intersection(key for key, _ in _cpu_seconds(measured))
 
 
 def _cpu_seconds(measured: Measured) -> Iterator[tuple[str, float]]:

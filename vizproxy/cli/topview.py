@@ -82,7 +82,9 @@ class PageView:
         self._signs = _BLOCKS if carries("".join(astuple(_BLOCKS)), encoding) else _PLAIN
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self.lines(options.max_width, options.height)
+        for line in self.lines(options.max_width, options.height):
+            line.no_wrap, line.overflow = True, "crop"  # where there is no room even for NARROWEST
+            yield line
 
     def lines(self, width: int, height: int | None = None) -> list[Text]:
         """The page in a terminal so wide, and so high, if it has a height."""

@@ -21,6 +21,10 @@ vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one
 
 `vizproxy COMMAND --help` explains a command. Every setting can stand in a TOML file, in the
 environment as VIZPROXY_SECTION_KEY, or, where a command has one, in a flag; the last of these wins.
+
+Commands about a desktop that runs find it by --http-socket or --runtime-dir, VIZPROXY_SOCKET, or
+the settings. Where none of these says anything, it is the one at the usual place, else a sidecar's
+in /run/vizproxy, else the one that a Jupyter server of yours has started.
 """
 
 SERVE: Final = """\
@@ -58,8 +62,9 @@ used of the framebuffer, its viewers, and how fast it is drawn and delivered. q 
 """
 
 TOP_NOTES: Final = """\
-Where standard output is no terminal, it prints one look, as with --once. CPU is in percent of one
-core. A number that is not known, or not known yet, is shown as "-".
+Where standard output is no terminal, it prints one look, as with --once. That takes up to 6.5
+seconds: what programs use is read every 5 seconds, and how much that is per second follows from two
+readings. CPU is in percent of one core. What is not known, or not known yet, is shown as "-".
 """
 
 DOCTOR: Final = """\

@@ -19,9 +19,8 @@ from vizproxy.client import unreachable
 from vizproxy.errors import EXIT_BUSY, EXIT_UNAVAILABLE, EXIT_USAGE, exit_reason
 from vizproxy.jupyter.child import Child, read_line, spawn, with_death_signal
 from vizproxy.jupyter.explain import Explanation, Phase, as_sentence
-from vizproxy.jupyter.place import SOCKET_NAME
 from vizproxy.jupyter.sidecar import silent
-from vizproxy.thisside import COMMAND, SPEAKER, without_hint
+from vizproxy.thisside import COMMAND, SOCKET_NAME, SPEAKER, without_hint
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,16 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from vizproxy.runtime import MAX_SOCKET_PATH_BYTES, Layout
-from vizproxy.thisside import SOCKET_VARIABLE
-
-SHARED_DIRECTORY: Final = Path("/run/vizproxy")
-"""Where a sidecar's runtime directory is mounted, if nothing else was said."""
-
-SOCKET_NAME: Final = "http.sock"
+from vizproxy.thisside import (
+    EMBEDDED,
+    EMBEDDED_IN_TEMPORARY,
+    SHARED_DIRECTORY,
+    SOCKET_NAME,
+    SOCKET_VARIABLE,
+    TEMPORARY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,9 @@ def _runtime_dir(facts: Facts) -> Path:
     have the same.
     """
     parent = Path(facts.environ.get("XDG_RUNTIME_DIR", ""))
-    name = f"vizproxy-jupyter-{facts.pid}"
-    first = parent / name
+    first = parent / EMBEDDED.format(pid=facts.pid)
     if not parent.is_absolute() or facts.owner(parent) != facts.uid or not _fits(first):
-        first = Path(f"/tmp/vizproxy-{facts.uid}-jupyter-{facts.pid}")  # noqa: S108 - made with 0700
+        first = TEMPORARY / EMBEDDED_IN_TEMPORARY.format(uid=facts.uid, pid=facts.pid)
     others = (first.with_name(f"{first.name}-{n}") for n in itertools.count(2))
     return next(path for path in itertools.chain([first], others) if not facts.exists(path))
 
