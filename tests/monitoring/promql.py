@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ DASHBOARDS = ("vizproxy-session.json", "vizproxy-fleet.json")
 _STRING = re.compile(r'"[^"]*"')
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{([^}]*)\}")
+_GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 
 
@@ -57,6 +58,45 @@ def samples() -> dict[str, tuple[str, ...]]:
         else:
             found[metric.name] = metric.labels
     return found
+
+
+OF_TARGETS = frozenset({"job", "instance"})
+"""The labels by which Prometheus knows a desktop, wherever it runs."""
+
+OF_PODS = frozenset({"node", "uid"})
+"""Those that the PodMonitor sets, too."""
+
+
+def labels_of(metric: str) -> frozenset[str]:
+    """The labels that a metric has, or a recording rule, whose name begins with what it is by."""
+    if metric in samples():
+        return OF_TARGETS | set(samples()[metric])
+    level = metric.partition(":")[0]
+    return OF_TARGETS if level == "instance" else frozenset(level.split("_"))
+
+
+def groupings(expr: str) -> set[str]:
+    """Each label that an expression groups or joins by."""
+    found = (inner.split(",") for inner in _GROUPING.findall(_STRING.sub('""', expr)))
+    return {label.strip() for labels in found for label in labels}
+
+
+def any_label() -> frozenset[str]:
+    """Every label that there is."""
+    return OF_TARGETS.union(*samples().values())
+
+
+def check_expressions(exprs: Iterable[str], folder: Path) -> None:
+    """Have Prometheus parse expressions; an AssertionError if one is none, or if there is none."""
+    rules = [
+        {"record": f"of_tests:query{number}:any", "expr": expr} for number, expr in enumerate(exprs)
+    ]
+    assert rules
+    path = folder / "queries.rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = promtool("check", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
 
 
 def names(expr: str) -> set[str]:

@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -23,17 +22,19 @@ from container.monitoring.generator.files import generated
 from tests.monitoring.promql import (
     DASHBOARDS,
     MONITORING,
+    OF_PODS,
+    OF_TARGETS,
+    any_label,
+    check_expressions,
+    groupings,
+    labels_of,
     matchers,
     names,
     panels,
-    promtool,
     queries,
     recorded,
     samples,
 )
-
-TARGET_LABELS = {"job", "instance"}
-"""What Prometheus knows a desktop by, wherever it runs."""
 
 
 def test_generated_files_are_current() -> None:
@@ -53,15 +54,7 @@ def test_nothing_is_unknown_to_grafanas_types(file: str) -> None:
 
 @pytest.mark.parametrize("file", DASHBOARDS)
 def test_queries_are_promql(file: str, tmp_path: Path) -> None:
-    rules = [
-        {"record": f"of_panels:query{number}:any", "expr": expr}
-        for number, expr in enumerate(queries(file))
-    ]
-    path = tmp_path / "queries.rules.yml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-    done = promtool("check", "rules", path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{len(rules)} rules found" in done.stdout
+    check_expressions(queries(file), tmp_path)
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
@@ -72,8 +65,9 @@ def test_queries_use_what_there_is(file: str) -> None:
         assert names(expr) or "ALERTS" in expr
         assert names(expr) - there.keys() - recorded() == set()
         for metric, label, _ in matchers(expr):
-            if metric in there:
-                assert label in TARGET_LABELS | set(there[metric]), expr
+            if metric != "ALERTS":
+                assert label in labels_of(metric), expr
+        assert groupings(expr) <= any_label() | OF_PODS, expr
 
 
 def test_alerts_are_the_one_exception() -> None:
@@ -84,12 +78,64 @@ def test_alerts_are_the_one_exception() -> None:
         for expr in queries(file)
         if not names(expr) and "ALERTS" in expr
     ]
-    assert foreign == ['count(ALERTS{alertname=~"Vizproxy.*", alertstate="firing"})']
+    assert foreign == [
+        'count(ALERTS{alertname=~"Vizproxy.*", alertstate="firing", job=~"j"}) or vector(0)'
+    ]
+
+
+def test_one_desktop_needs_no_recording_rules() -> None:
+    """Its dashboard shows the past before there were any, and that of Prometheuses that have none."""
+    for expr in queries("vizproxy-session.json"):
+        assert names(expr) & recorded() == set()
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
+def test_a_number_is_that_of_now(file: str) -> None:
+    """A query over time would show the last value of a desktop that has gone as if it were there."""
+    stats = [panel for panel in panels(file) if panel["type"] == "stat"]
+    assert stats
+    for panel in stats:
+        for target in panel["targets"]:
+            assert (target["instant"], target["range"]) == (True, False), panel["title"]
+
+
+def test_nothing_is_said_of_a_gpu_that_is_not_known() -> None:
+    """Only a desktop that answers, and draws without one, has none in use."""
+    panel = next(p for p in panels("vizproxy-session.json") if p["title"] == "GPU")
+    assert panel["fieldConfig"]["defaults"]["noValue"] == "not known"
+    states = {
+        number: result["text"]
+        for mapping in panel["fieldConfig"]["defaults"]["mappings"]
+        for number, result in mapping["options"].items()
+    }
+    assert states == {"1": "fine", "2": "silent", "3": "lost", "4": "given up", "5": "none in use"}
+    expr = panel["targets"][0]["expr"]
+    assert '5 * count(vizproxy_desktop_info{plan="software"' in expr
+    assert "4 * count(vizproxy_gpu_info{" in expr
+    for file in DASHBOARDS:
+        assert "no gpu" not in (MONITORING / file).read_text().lower()
+
+
+def test_the_fleets_table_has_what_desktops_may_have_in_common() -> None:
+    """As the runbook promises, those that do not answer among them."""
+    table = next(panel for panel in panels("vizproxy-fleet.json") if panel["type"] == "table")
+    shown = next(part["options"] for part in table["transformations"] if part["id"] == "organize")
+    titles = {"job", "instance", "node", "uid", *shown["renameByName"].values()}
+    assert titles > {"Impaired", "State", "Plan", "GPU", "Version", "Started"}
+    assert set(shown["renameByName"].values()).isdisjoint(OF_TARGETS)
+    order = shown["indexByName"]
+    visible = sorted(order, key=order.__getitem__)
+    assert len(set(order.values())) == len(order)
+    assert visible[:3] == ["job", "instance", "node"]
+    assert visible[-1] == "uid"
+    for target in table["targets"]:
+        assert {"job", "instance", "node", "uid"} <= groupings(target["expr"])
+    assert table["options"]["sortBy"] == [{"displayName": "Impaired", "desc": True}]
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
 def test_legends_name_labels_that_there_are(file: str) -> None:
-    known = TARGET_LABELS | {label for labels in samples().values() for label in labels}
+    known = any_label()
     for panel in panels(file):
         for target in panel["targets"]:
             for label in re.findall(r"{{(\w+)}}", target.get("legendFormat", "")):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.monitoring.promql import MONITORING, RULE_FILES, promtool
+from tests.monitoring.promql import MONITORING, OF_PODS, OF_TARGETS, RULE_FILES, promtool
 from vizproxy.metrics.catalogue import METRICS
 
 POD_MONITOR_SPEC = {
@@ -64,6 +64,10 @@ POD = {
 }
 
 
+PHASE = "__meta_kubernetes_pod_phase"
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+
+
 def manifest(name: str) -> dict[str, Any]:
     read: dict[str, Any] = yaml.safe_load((MONITORING / name).read_text())
     return read
@@ -102,8 +106,9 @@ def test_the_alerts_know_the_job_that_the_pod_monitor_makes() -> None:
         assert not re.fullmatch(pattern, "hub/not-vizproxy")
 
 
-def test_no_label_tells_who_the_user_is(tmp_path: Path) -> None:
-    """By Prometheus itself, which shows what it makes of a Pod's labels."""
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What Prometheus makes of a Pod's labels in each phase, as it says itself; empty for no target."""
     endpoint = manifest("podmonitor.yaml")["spec"]["podMetricsEndpoints"][0]
     spelled = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
     relabelings = [
@@ -112,18 +117,29 @@ def test_no_label_tells_who_the_user_is(tmp_path: Path) -> None:
     ]
     job = {
         "job_name": "hub/vizproxy",
-        "static_configs": [{"targets": ["10.1.2.3:9464"], "labels": POD}],
+        "static_configs": [
+            {"targets": ["10.1.2.3:9464"], "labels": {**POD, PHASE: phase}} for phase in PHASES
+        ],
         "relabel_configs": [
             *({"target_label": key, "replacement": to} for key, to in OPERATORS_LABELS.items()),
             *relabelings,
         ],
     }
-    file = tmp_path / "prometheus.yml"
+    file = tmp_path_factory.mktemp("discovery") / "prometheus.yml"
     file.write_text(yaml.safe_dump({"scrape_configs": [job]}))
-    done = promtool("check", "service-discovery", "--timeout=50ms", file, "hub/vizproxy")
+    # promtool waits for as long as it is told, even if it has found all.
+    done = promtool("check", "service-discovery", "--timeout=1s", file, "hub/vizproxy")
     assert done.returncode == 0, done.stdout + done.stderr
-    labels = json.loads(done.stdout)[0]["labels"]
-    assert {key: value for key, value in labels.items() if not key.startswith("__")} == {
+    return {
+        one["discoveredLabels"][PHASE]: {
+            key: value for key, value in one["labels"].items() if not key.startswith("__")
+        }
+        for one in json.loads(done.stdout)
+    }
+
+
+def test_no_label_tells_who_the_user_is(targets: dict[str, dict[str, str]]) -> None:
+    assert targets["Running"] == {
         "container": "desktop",
         "endpoint": "metrics",
         "instance": "10.1.2.3:9464",
@@ -134,9 +150,15 @@ def test_no_label_tells_who_the_user_is(tmp_path: Path) -> None:
     }
 
 
+def test_a_pod_that_does_not_run_is_no_target(targets: dict[str, dict[str, str]]) -> None:
+    """One has its address while its images are pulled, and nobody answers there."""
+    assert targets.keys() == set(PHASES)
+    assert [phase for phase, labels in targets.items() if labels] == ["Running"]
+
+
 def test_no_metric_has_a_label_that_prometheus_sets() -> None:
     """Else Prometheus would rename it to exported_…"""
-    set_by_prometheus = {*OPERATORS_LABELS, "instance", "job", "node", "uid", "service"}
+    set_by_prometheus = {*OPERATORS_LABELS, *OF_TARGETS, *OF_PODS, "service"}
     # gpu_info is about a GPU, whose uuid is no Pod's uid
     assert set_by_prometheus & {label for m in METRICS.values() for label in m.labels} == set()
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,13 @@ import yaml
 
 from tests.monitoring.promql import (
     MONITORING,
+    OF_PODS,
     RULE_FILES,
     alerts,
+    any_label,
+    check_expressions,
+    groupings,
+    labels_of,
     matchers,
     names,
     program,
@@ -28,6 +36,8 @@ from vizproxy.gateway.tally import Refusal
 from vizproxy.metrics.collectors import COLLECTORS, DESKTOP_STATES
 from vizproxy.supervise.history import Cause
 
+README = MONITORING / "README.md"
+
 CASES = ROOT / "tests" / "monitoring" / "rules"
 
 COMPONENTS = {"xorg", "xorg3d", "wm", "x11vnc", "websockify"}
@@ -38,6 +48,7 @@ VALUES: dict[tuple[str, str], set[str]] = {
     ("vizproxy_component_restarts_total", "component"): COMPONENTS,
     ("vizproxy_component_restarts_total", "cause"): set(Cause),
     ("vizproxy_viewers_refused_total", "reason"): set(Refusal),
+    ("vizproxy_leases_refused_total", "reason"): set(REFUSALS),
     ("job_reason:vizproxy_leases_refused:increase1h", "reason"): set(REFUSALS),
     ("vizproxy_collector_success", "collector"): set(COLLECTORS),
     ("job_le:vizproxy_viewer_first_picture_seconds_bucket:increase30m", "le"): {"+Inf"},
@@ -94,12 +105,12 @@ def test_each_recording_rule_has_a_case() -> None:
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
 def test_rules_use_what_there_is(rule: dict[str, Any]) -> None:
     """Metrics of the catalogue, recording rules of the file, and values that labels can have."""
-    there = samples()
-    assert names(rule["expr"]) - there.keys() - recorded() == set()
+    assert names(rule["expr"]) - samples().keys() - recorded() == set()
     for metric, label, value in matchers(rule["expr"]):
         if metric != "up":
             assert value in VALUES[metric, label]
-            assert label in there.get(metric, (label,))
+            assert label in labels_of(metric)
+    assert groupings(rule["expr"]) <= any_label()
 
 
 def test_names_of_recording_rules_say_what_they_are_by() -> None:
@@ -115,7 +126,7 @@ def test_names_of_recording_rules_say_what_they_are_by() -> None:
 @pytest.mark.parametrize("name", sorted(alerts()))
 def test_the_runbook_knows_the_alert(name: str) -> None:
     alert = alerts()[name]
-    runbook = (MONITORING / "README.md").read_text()
+    runbook = README.read_text()
     assert alert["annotations"].keys() == {"summary", "description", "runbook"}
     assert alert["annotations"]["runbook"] == f"container/monitoring/README.md#{name.lower()}"
     _, found, rest = runbook.partition(f"### {name}\n")
@@ -130,8 +141,34 @@ def test_the_runbook_knows_the_alert(name: str) -> None:
     assert f"**Severity** {alert['labels']['severity']}" in entry
 
 
+def test_queries_of_the_runbook_are_promql_about_what_there_is(tmp_path: Path) -> None:
+    """Each line of a block is a query."""
+    blocks = re.findall(r"^ *```promql\n(.*?)^ *```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    exprs = [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+    check_expressions(exprs, tmp_path)
+    for expr in exprs:
+        assert names(expr) - samples().keys() - recorded() == set(), expr
+        assert groupings(expr) <= any_label() | OF_PODS, expr
+
+
+def test_the_runbooks_command_makes_addresses_of_its_entries(tmp_path: Path) -> None:
+    """That with which an admin says where the runbook is published."""
+    command = re.search(r"^sed (?:.*\\\n)*.*$", README.read_text(), re.MULTILINE)
+    assert command is not None
+    files = ("vizproxy-alerts.rules.yml", "prometheusrule.yaml")
+    for name in files:
+        shutil.copy(MONITORING / name, tmp_path)
+    subprocess.run(["sh", "-ec", command[0]], cwd=tmp_path, check=True, timeout=10)
+    for name in files:
+        text = (tmp_path / name).read_text()
+        told = re.findall(r"^ +runbook_url: (\S+)$", text, re.MULTILINE)
+        assert told == [f"https://docs.example.org/vizproxy.md#{name.lower()}" for name in alerts()]
+        assert "runbook: " not in text
+        assert yaml.safe_load(text)
+
+
 def test_the_runbook_has_no_alert_that_is_not_there() -> None:
-    told = re.findall(r"^### (Vizproxy\w+)$", (MONITORING / "README.md").read_text(), re.MULTILINE)
+    told = re.findall(r"^### (Vizproxy\w+)$", README.read_text(), re.MULTILINE)
     assert told == list(alerts())
 
 

@@ -10,6 +10,8 @@ from grafana_foundation_sdk.models import units
 
 from container.monitoring.generator import session, states
 from container.monitoring.generator.panels import (
+    GREEN,
+    RED,
     SOURCE,
     Column,
     Row,
@@ -47,12 +49,11 @@ _NOW = Row(
     [
         number("Desktops", "Desktops that answer.", units.Short, f"count({_of('build_info')})"),
         number(
-            "Of no use",
+            "Impaired",
             "Desktops that have failed, have lost their GPU, or do not answer.",
             units.Short,
             _sum("job:vizproxy_desktop_impaired:sum"),
             steps=Steps(1, 3),
-            nothing="0",
         ),
         number(
             "Degraded",
@@ -60,7 +61,6 @@ _NOW = Row(
             units.Short,
             _sum("job_state:vizproxy_desktops:sum", matchers='state="degraded"'),
             steps=Steps(1),
-            nothing="0",
         ),
         number("Viewers", "Viewers that are connected.", units.Short, _sum("viewers")),
         number("Apps", "Apps on all desktops.", units.Short, _sum("apps")),
@@ -78,15 +78,13 @@ _NOW = Row(
             f"{_sum('job:vizproxy_gpu_framebuffer_used_bytes:sum')} / "
             f"{_sum('job:vizproxy_gpu_framebuffer_size_bytes:sum')}",
             steps=Steps(0.8, 0.95),
-            nothing="no GPU",
         ),
         number(
             "Alerts",
             "Alerts of vizproxy's that fire.",
             units.Short,
-            'count(ALERTS{alertname=~"Vizproxy.*", alertstate="firing"})',
+            f'count(ALERTS{{alertname=~"Vizproxy.*", alertstate="firing", {_IT}}}) or vector(0)',
             steps=Steps(1),
-            nothing="0",
         ),
     ],
 )
@@ -273,8 +271,16 @@ _TROUBLE = Row(
 )
 
 
-def _each(metric: str) -> str:
-    return f"sum by (job, instance) ({_of(metric)})"
+_KEYS: Final = ("job", "instance", "node", "uid")
+"""What tells a desktop from others; Prometheus knows node and uid in Kubernetes alone."""
+
+
+def _each(metric: str, *labels: str) -> str:
+    return _by_desktop(_of(metric), *labels)
+
+
+def _by_desktop(expr: str, *labels: str) -> str:
+    return f"sum by ({', '.join((*_KEYS, *labels))}) ({expr})"
 
 
 _LIST = Row(
@@ -282,14 +288,23 @@ _LIST = Row(
     [
         listing(
             "Desktops",
-            "One row for each; the name leads to its dashboard.",
-            ("job", "instance"),
-            f"/d/{session.UID}?var-job=${{__data.fields.job}}&var-instance=${{__data.fields.instance}}"
-            "&${datasource:queryparam}&${__url_time_range}",
+            "One row for each; its address leads to its dashboard. Impaired: it has failed, has lost "
+            "its GPU, or does not answer; of those that do not, nothing else is known.",
+            Column(
+                "Impaired",
+                f"{_each('instance:vizproxy_desktop_impaired:max')} + 1",
+                names={"no": GREEN, "yes": RED},
+            ),
             Column(
                 "State",
-                one_of("vizproxy_desktop_state", states.DESKTOP, "job instance state", _IT),
+                one_of("vizproxy_desktop_state", states.DESKTOP, " ".join((*_KEYS, "state")), _IT),
                 names=states.DESKTOP,
+            ),
+            Column("Plan", _each("desktop_info", "plan"), label="plan"),
+            Column("GPU", _each("gpu_info", "name"), label="name"),
+            Column("Version", _each("build_info", "version"), label="version"),
+            Column(
+                "Started", f"{_each('process_start_time_seconds')} * 1000", units.DateTimeFromNow
             ),
             Column("Viewers", _each("viewers")),
             Column("Not used for", _each("input_idle_seconds"), units.Seconds),
@@ -300,8 +315,15 @@ _LIST = Row(
             Column("GPU busy", _each("gpu_utilization_ratio"), units.PercentUnit),
             Column(
                 "Restarts in an hour",
-                f"sum by (job, instance) (increase({_of('component_restarts_total')}[1h]))",
+                _by_desktop(f"increase({_of('component_restarts_total')}[1h])"),
             ),
+            keys=_KEYS,
+            links={
+                "instance": f"/d/{session.UID}?var-job=${{__data.fields.job}}"
+                "&var-instance=${__data.fields.instance}&${datasource:queryparam}&${__url_time_range}"
+            },
+            last="uid",
+            first="Impaired",
         )
     ],
 )

@@ -7,6 +7,8 @@ from grafana_foundation_sdk.models import units
 from container.monitoring.generator import states
 from container.monitoring.generator.chosen import IT, of, rate
 from container.monitoring.generator.panels import (
+    GREEN,
+    RED,
     Row,
     Series,
     graph,
@@ -21,7 +23,8 @@ GPU = Row(
     [
         timeline(
             "Condition",
-            "Silent: it does not answer. Lost: the driver says that it is gone.",
+            "Silent: it does not answer. Lost: the driver says that it is gone. One that was given up "
+            "has none.",
             states.GPU,
             Series(one_of("vizproxy_gpu_condition", states.GPU, "condition", IT), "GPU"),
             width=8,
@@ -58,12 +61,11 @@ GPU = Row(
         ),
         number(
             "Licence",
-            "Whether the vGPU has its licence.",
+            "Whether the vGPU has its licence; nothing where it needs none, or that is not known.",
             units.Short,
             f"{of('gpu_licensed')} + 1",
             width=4,
-            names={"missing": "red", "there": "green"},
-            nothing="none needed",
+            names={"missing": RED, "there": GREEN},
         ),
         text(
             "Model",

@@ -130,7 +130,11 @@ def number(
     names: Mapping[str, str] | None = None,
     nothing: str = "-",
 ) -> Panel:
-    """One number as it is now, or a state if ``names`` has states and their colours."""
+    """One number as it is now, or a state if ``names`` has states and their colours.
+
+    It is asked for at the end of the dashboard's time alone: what was true earlier is not now.
+    ``nothing`` is shown where there is no value, for whatever reason.
+    """
     panel = (
         stat.Panel()
         .title(title)
@@ -140,17 +144,17 @@ def number(
         .span(width)
         .height(STAT_HEIGHT)
         .no_value(nothing)
-        .graph_mode(common.BigValueGraphMode.NONE if names else common.BigValueGraphMode.AREA)
+        .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
         .thresholds(_thresholds(steps))
         .mappings(mapping(names) if names else [])
     )
-    return _queried(panel, [Series(expr)])
+    return _queried(panel, [Series(expr)], instant=True)
 
 
 def text(title: str, about: str, expr: str, legend: str, *, width: int = 3) -> Panel:
-    """What the labels of one series say."""
+    """What the labels of one series say now."""
     panel = (
         stat.Panel()
         .title(title)
@@ -164,7 +168,7 @@ def text(title: str, about: str, expr: str, legend: str, *, width: int = 3) -> P
         .text_mode(common.BigValueTextMode.NAME)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
     )
-    return _queried(panel, [Series(expr, legend)])
+    return _queried(panel, [Series(expr, legend)], instant=True)
 
 
 def timeline(
@@ -197,16 +201,32 @@ def timeline(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table, from a query that gives one value for each row."""
+    """A column of a table, from a query that gives one value for each row.
+
+    Where ``label`` names one of the query's labels, that is shown rather than the value.
+    """
 
     title: str
     expr: str
     unit: str = units.Short
     names: Mapping[str, str] | None = None
+    label: str = ""
 
 
-def listing(title: str, about: str, keys: tuple[str, ...], link: str, *columns: Column) -> Panel:
-    """A table with a row for each combination of the labels ``keys``; the last of them is a link."""
+def listing(
+    title: str,
+    about: str,
+    *columns: Column,
+    keys: Sequence[str],
+    links: Mapping[str, str],
+    last: str,
+    first: str,
+) -> Panel:
+    """A table with a row for each combination of the labels ``keys``.
+
+    ``links`` has where a label leads to, ``last`` is the label that stands at the end, and ``first``
+    the title of the column whose largest values are on top.
+    """
     panel = (
         table.Panel()
         .title(title)
@@ -215,9 +235,12 @@ def listing(title: str, about: str, keys: tuple[str, ...], link: str, *columns: 
         .span(24)
         .height(12)
         .show_header(True)
+        .sort_by([common_builders.TableSortByFieldState().display_name(first).desc(True)])
     )
     renamed: dict[str, str] = {}
+    hidden = {"Time": True}
     order = {key: place for place, key in enumerate(keys)}
+    order[last] = len(keys) + len(columns)
     for position, column in enumerate(columns):
         ref = chr(ord("A") + position)
         panel.with_target(
@@ -228,8 +251,12 @@ def listing(title: str, about: str, keys: tuple[str, ...], link: str, *columns: 
             .ref_id(ref)
             .datasource(SOURCE)
         )
-        renamed[f"Value #{ref}"] = column.title
-        order[f"Value #{ref}"] = len(keys) + position
+        shown = column.label or f"Value #{ref}"
+        renamed[shown] = column.title
+        order[shown] = len(keys) + position
+        if column.label:
+            hidden[f"Value #{ref}"] = True
+            continue
         properties = [models.DynamicConfigValue(id_val="unit", value=column.unit)]
         if column.names:
             properties += [
@@ -239,20 +266,15 @@ def listing(title: str, about: str, keys: tuple[str, ...], link: str, *columns: 
                 ),
             ]
         panel.override_by_name(column.title, properties)
-    panel.override_by_name(
-        keys[-1],
-        [
-            models.DynamicConfigValue(
-                id_val="links", value=[{"title": "This desktop", "url": link, "targetBlank": False}]
-            )
-        ],
-    )
+    for label, url in links.items():
+        link = {"title": "This desktop", "url": url, "targetBlank": False}
+        panel.override_by_name(label, [models.DynamicConfigValue(id_val="links", value=[link])])
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(
         models.DataTransformerConfig(
             id_val="organize",
             options={
-                "excludeByName": {"Time": True},
+                "excludeByName": hidden,
                 "indexByName": order,
                 "renameByName": renamed,
             },
@@ -281,16 +303,11 @@ def built(board: dashboard.Dashboard, rows: Iterable[Row]) -> models.Dashboard:
     return made
 
 
-def _queried(panel: Panel, series: Iterable[Series]) -> Panel:
+def _queried(panel: Panel, series: Iterable[Series], *, instant: bool = False) -> Panel:
     for position, one in enumerate(series):
-        panel.with_target(
-            prometheus.Dataquery()
-            .expr(one.expr)
-            .range()
-            .legend_format(one.legend)
-            .ref_id(chr(ord("A") + position))
-            .datasource(SOURCE)
-        )
+        query = prometheus.Dataquery().expr(one.expr).legend_format(one.legend)
+        query = query.instant() if instant else query.range()
+        panel.with_target(query.ref_id(chr(ord("A") + position)).datasource(SOURCE))
     return panel
 
 

@@ -13,7 +13,9 @@ from container.monitoring.generator.chosen import IT, of, quantile, rate
 from container.monitoring.generator.machine import APPS, GPU, PROGRAMS, VIZPROXY
 from container.monitoring.generator.panels import (
     FRAMES_PER_SECOND,
+    GREY,
     SOURCE,
+    YELLOW,
     Row,
     Series,
     Steps,
@@ -25,6 +27,17 @@ from container.monitoring.generator.panels import (
 )
 
 UID: Final = "vizproxy-session"
+
+_GPU: Final = {**states.GPU, "given up": YELLOW, "none in use": GREY}
+"""How the GPU is; the last two are told by what else there is."""
+
+
+def _gpu() -> str:
+    condition = one_of("vizproxy_gpu_condition", states.GPU, "condition", IT)
+    *_, given_up, unused = range(1, len(_GPU) + 1)
+    without = of("desktop_info", 'plan="software"')
+    return f"{condition} or {given_up} * count({of('gpu_info')}) or {unused} * count({without})"
+
 
 _NOW = Row(
     "Now",
@@ -54,24 +67,24 @@ _NOW = Row(
             "Budget in use",
             "Share of the framebuffer for all apps that they use.",
             units.PercentUnit,
-            "instance:vizproxy_budget_used:ratio{" + IT + "}",
+            f"{of('budget_used_bytes')} / {of('budget_bytes')}",
             steps=Steps(0.8, 0.95),
         ),
         number(
             "GPU framebuffer in use",
             "Share of the GPU's framebuffer that is used, by whomever.",
             units.PercentUnit,
-            "instance:vizproxy_gpu_framebuffer_used:ratio{" + IT + "}",
+            f"{of('gpu_framebuffer_used_bytes')} / {of('gpu_framebuffer_size_bytes')}",
             steps=Steps(0.8, 0.95),
-            nothing="no GPU",
         ),
         number(
             "GPU",
-            "Whether the GPU answers.",
+            "Silent: it does not answer. Given up: it was lost, and since then programs are drawn by "
+            "the processor. None in use: the plan is software.",
             units.Short,
-            one_of("vizproxy_gpu_condition", states.GPU, "condition", IT),
-            names=states.GPU,
-            nothing="no GPU",
+            _gpu(),
+            names=_GPU,
+            nothing="not known",
         ),
     ],
 )
