@@ -53,7 +53,7 @@ def own_plan(settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, st
 async def eventually(
     check: Callable[[], Awaitable[T | None]],
     *,
-    timeout: float = 10.0,  # noqa: ASYNC109 - over many tries, not of one call
+    timeout: float = 20.0,  # noqa: ASYNC109 - over many tries, not of one call
     of: Callable[[], object] = str,
 ) -> T:
     """Return the first true result of ``check``; fail when there is none within ``timeout``.

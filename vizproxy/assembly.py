@@ -203,7 +203,7 @@ def assemble(given: Given) -> Parts:
         gpu=lambda: gpu.framebuffer,
         changes=app_changes,
     )
-    damage = DamageMeter(layout.xauthority)
+    damage = DamageMeter(layout.xauthority, lost=changes.bump)
     meter = _meter(
         given,
         desktop=desktop,
@@ -257,16 +257,12 @@ def _meter(
     idleness: Idleness,
     changes: Changes,
 ) -> Meter:
-    async def count_drawing() -> None:
-        if screen.name is not None:
-            await damage.attach(screen.name)
-
     subjects = Subjects(
         plan=lambda: desktop.plan.value,
         state=lambda: desktop.condition.value,
         log_lines_lost=given.log_lines_lost,
         screen=screen.meters,
-        count_drawing=count_drawing,
+        count_drawing=lambda: damage.attach(screen.name),
         resizes=lambda: screen.resizes,
         damage=lambda: damage.damage,
         counting=lambda: damage.counting,

@@ -203,5 +203,19 @@ async def test_a_child_that_was_started_is_measured_soon() -> None:
         assert "wm" in desk.reader.asked[-1][0]
 
 
+async def test_counting_that_has_ended_begins_anew_soon() -> None:
+    counts = [True]
+    desk = Desk(counting=lambda: counts[0])
+    async with desk.running():
+        drawings = desk.drawings
+        counts[0] = False
+        desk.changes.bump()
+
+        async def begun_anew() -> bool:
+            return desk.drawings > drawings
+
+        await eventually(begun_anew, timeout=4)
+
+
 def test_the_states_are_those_of_the_desktop() -> None:
     assert set(DESKTOP_STATES) == set(Condition)

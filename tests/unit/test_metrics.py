@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as plain_families
 
+from tests.support import eventually
 from tests.unit import measuring
 from tests.unit.broking import MIB
 from vizproxy.broker.slots import Slots
@@ -280,6 +281,28 @@ async def test_a_reading_that_is_asked_for_comes_before_it_is_due() -> None:
         await readings.get()
         source.soon()
         await readings.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_after_a_failure_a_reading_does_not_wait_for_a_long_period(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sampling, "PERIOD_SECONDS", 0.05)
+    readings = asyncio.Queue[int]()
+
+    async def read() -> None:
+        readings.put_nowait(1)
+        if readings.qsize() < 2:
+            raise OSError("not yet")
+
+    source = Sampling("numbers", read, period=3600.0)
+    task = asyncio.create_task(source.run())
+
+    async def read_again() -> bool:
+        return source.status.success
+
+    await eventually(read_again)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

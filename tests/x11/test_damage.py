@@ -24,11 +24,15 @@ PLACE = (200, 100, 40, 60)
 AREA = 200 * 100
 
 
+def nothing():
+    pass
+
+
 @contextlib.asynccontextmanager
-async def metering(daemon):
+async def metering(daemon, lost=nothing):
     """Count what is drawn on a daemon's desktop, which nobody else draws on."""
     async with session_on(daemon):  # it puts XAUTHORITY back
-        meter = DamageMeter(daemon.directory / "Xauthority")
+        meter = DamageMeter(daemon.directory / "Xauthority", lost=lost)
         await attach(meter, daemon)
         assert meter.counting
         yield meter
@@ -121,14 +125,18 @@ async def test_no_more_frames_are_counted_than_sixty_a_second(shared, meter):
 
 
 async def test_counting_goes_on_with_the_next_server(tmp_path):
-    async with running_daemon(tmp_path) as daemon, metering(daemon) as meter:
+    ends = []
+    async with (
+        running_daemon(tmp_path) as daemon,
+        metering(daemon, lost=lambda: ends.append(True)) as meter,
+    ):
         async with session_on(daemon) as session:
             await session.call(show)
             await counted(meter, AREA)
             os.kill((await daemon.pids())["xorg"], signal.SIGKILL)
 
             async def noticed():
-                return not meter.counting
+                return ends == [True] and not meter.counting
 
             await eventually(noticed)
         await daemon.until_component("xorg", "ready", after=0)
@@ -149,7 +157,7 @@ async def test_without_the_extension_nothing_is_counted(tmp_path):
         session_on(daemon) as session,
     ):
         assert (await session.call(read_meters)).idle_seconds is None
-        meter = DamageMeter(daemon.directory / "Xauthority")
+        meter = DamageMeter(daemon.directory / "Xauthority", lost=nothing)
         with pytest.raises(DisplayError, match="the X server lacks DAMAGE or XFIXES"):
             await attach(meter, daemon)
         assert not meter.counting
@@ -175,7 +183,7 @@ class Hanging(XSession):
 
 
 async def test_who_gives_up_on_a_server_leaves_no_connection(tmp_path):
-    meter = DamageMeter(tmp_path / "Xauthority")
+    meter = DamageMeter(tmp_path / "Xauthority", lost=nothing)
     meter._session = session = Hanging(tmp_path / "Xauthority")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):

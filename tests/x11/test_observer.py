@@ -206,15 +206,18 @@ async def test_the_daemon_connects_again_when_its_own_connections_are_cut(tmp_pa
             scene = await watch.observer.refresh()
             return [c.base for c in scene.clients if c.pid == daemon.pid]
 
-        before = await bases()
-        assert before
+        async def both_connected():  # the observer's, and soon after it that by which damage is counted
+            found = await bases()
+            return len(found) == 2 and found
+
+        before = await eventually(both_connected)
         assert await session.call(lambda d: [actions.kill_x_client(d, base) for base in before])
 
         async def healed():
             status = await daemon.status()
             return len(await bases()) == len(before) and status["state"] == "ready"
 
-        await eventually(healed)
+        await eventually(healed, timeout=20, of=daemon.log.read_text)
 
 
 async def test_what_anybody_writes_on_the_root_window_ends_nothing(tmp_path):

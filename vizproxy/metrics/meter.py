@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DRAWING_SECONDS: Final = 60.0
-"""After how long it is seen whether what is drawn is still counted, if nothing else has changed."""
+"""After how long it is seen whether what is drawn is still counted, if nobody has told of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ class Meter:
         known: object = None
         while True:
             now = {(c.name, c.pid, c.state in UP) for c in self._of.components()}
+            if not self._of.counting():  # the X server may end that connection alone
+                self._drawing.soon()
             if now != known:
                 known = now
                 self._screen.soon()

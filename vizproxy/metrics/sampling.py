@@ -33,7 +33,8 @@ class Sampling(Generic[T]):
     """Keeps the latest reading of one source.
 
     ``read`` may take its time, raise, or never end: it holds up nothing but itself. ``clock`` is one
-    that never jumps, in seconds.
+    that never jumps, in seconds. ``period`` is the time between two readings; after one that failed it
+    is at most PERIOD_SECONDS.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Sampling(Generic[T]):
         while True:
             self._asked.clear()
             await self.sample()
-            await asyncio.sleep(min(REST_SECONDS, self._period))
+            period = self._period if self._success else min(self._period, PERIOD_SECONDS)
+            await asyncio.sleep(min(REST_SECONDS, period))
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._period - REST_SECONDS):
+                async with asyncio.timeout(period - REST_SECONDS):
                     await self._asked.wait()
 
     def soon(self) -> None:

@@ -165,10 +165,14 @@ def _area(rectangles: bytes) -> int:
 
 
 class DamageMeter:
-    """Counts what is drawn, over all X servers that there are while the daemon runs."""
+    """Counts what is drawn, over all X servers that there are while the daemon runs.
 
-    def __init__(self, xauthority: Path) -> None:
+    ``lost`` is called on the event loop when the X server ends the connection.
+    """
+
+    def __init__(self, xauthority: Path, *, lost: Callable[[], None]) -> None:
         self._session = XSession(xauthority)
+        self._lost = lost
         self._attaching = asyncio.Lock()
         self._damage: Damage | None = None
         self._counts = False
@@ -183,14 +187,18 @@ class DamageMeter:
         """Whether there is a connection on which damage is counted."""
         return self._counts and self._session.name is not None
 
-    async def attach(self, name: str) -> None:
+    async def attach(self, name: str | None) -> None:
         """Count what is drawn on display ``name`` (``":0"``) from now on, and on no elder one.
 
         Nothing is done if it is counted there already.
 
         Raises:
-            DisplayError: the server refuses, does not answer, or lacks DAMAGE or XFIXES.
+            DisplayError: there is no display, or its server refuses, does not answer, or lacks DAMAGE
+                or XFIXES.
         """
+        if name is None:
+            why = "the X server is not running"
+            raise DisplayError("count what is drawn", why, "again in a moment")
         async with self._attaching:  # one connection at a time, or drawings would count twice
             if self.counting and self._session.name == name:
                 return
@@ -205,7 +213,7 @@ class DamageMeter:
     async def _begin(self, name: str) -> None:
         counter = _Counter(self._add)
         await self._session.connect(name)
-        self._session.listen(counter.note, lost=lambda: None)
+        self._session.listen(counter.note, lost=self._lost)
         if not await self._session.call(counter.begin):
             why = "the X server lacks DAMAGE or XFIXES"
             raise DisplayError("count what is drawn", why, "a server with both")
