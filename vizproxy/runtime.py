@@ -91,6 +91,11 @@ class Layout:
         return self.root / ".vizproxy-home"
 
     @property
+    def share(self) -> Path:
+        """What is published for the containers of programs: a launcher, and VirtualGL."""
+        return self.root / "share"
+
+    @property
     def openbox(self) -> Path:
         """The window manager's generated configuration."""
         return self.root / "openbox.xml"

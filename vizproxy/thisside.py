@@ -20,7 +20,10 @@ SOCKET_NAME: Final = "http.sock"
 """What it is called in the daemon's runtime directory, unless it is put elsewhere."""
 
 SHARED_DIRECTORY: Final = Path("/run/vizproxy")
-"""Where a sidecar's runtime directory is mounted, if nothing else was said."""
+"""What a sidecar shares, if nothing else was said: its runtime directory, or a volume that has it."""
+
+IN_VOLUME: Final = "desktop"
+"""The runtime directory in a volume that is not the user's own, as those of Kubernetes are not."""
 
 TEMPORARY: Final = Path("/tmp")  # noqa: S108 - directories there are made with 0700
 EMBEDDED: Final = "vizproxy-jupyter-{pid}"
@@ -44,6 +47,14 @@ def without_hint(sentence: str) -> tuple[str, str]:
     """Split what an error says into its sentence and its hint, which may be empty."""
     message, separator, hint = sentence.rpartition("; try ")
     return (message, hint) if separator else (hint, "")
+
+
+def shared_socket(directory: Path, *, uid: int | None, user: int) -> Path:
+    """The socket of a sidecar that shares ``directory``, which belongs to ``uid`` (None: to nobody).
+
+    A runtime directory is the user's own (``user``), so what is another's is a volume that has one.
+    """
+    return (directory if uid in {user, None} else directory / IN_VOLUME) / SOCKET_NAME
 
 
 _PLACES: Final = ("http.socket", "runtime.dir")

@@ -19,6 +19,7 @@ from vizproxy.thisside import (
     SOCKET_NAME,
     TEMPORARY,
     is_told,
+    shared_socket,
     socket_of,
 )
 
@@ -38,7 +39,7 @@ def find_socket(loaded: LoadedConfig) -> Path:
     usual = socket_of(loaded)
     if is_told(loaded) or _listens(usual):
         return usual
-    if _listens(shared := SHARED_DIRECTORY / SOCKET_NAME):
+    if _listens(shared := _shared()):
         return shared
     embedded = [place for place in _embedded() if _listens(place)]
     if len(embedded) > 1:
@@ -48,6 +49,15 @@ def find_socket(loaded: LoadedConfig) -> Path:
             "--http-socket with one of them",
         )
     return embedded[0] if embedded else usual
+
+
+def _shared() -> Path:
+    """The socket of a sidecar that shares its directory with this container."""
+    try:
+        uid = SHARED_DIRECTORY.stat().st_uid
+    except OSError:
+        uid = None
+    return shared_socket(SHARED_DIRECTORY, uid=uid, user=os.getuid())
 
 
 def _embedded() -> list[Path]:

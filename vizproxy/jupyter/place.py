@@ -16,6 +16,7 @@ from vizproxy.thisside import (
     SOCKET_NAME,
     SOCKET_VARIABLE,
     TEMPORARY,
+    shared_socket,
 )
 
 
@@ -73,8 +74,8 @@ def choose(facts: Facts, *, shared: Path = SHARED_DIRECTORY) -> Place:
     """
     if told := facts.environ.get(SOCKET_VARIABLE):
         return Sidecar(facts.cwd / told)
-    if facts.owner(shared) is not None:
-        return Sidecar(shared / SOCKET_NAME)
+    if (owner := facts.owner(shared)) is not None:
+        return Sidecar(shared_socket(shared, uid=owner, user=facts.uid))
     return Embedded(_runtime_dir(facts))
 
 
