@@ -1,23 +1,26 @@
-"""A real idle-culler: it ends the server of an idle desktop, though its picture moves; no used one."""
+"""A real idle-culler: it ends the server of an idle desktop, though its picture moves; no used one, nor
+one that nobody looks at and on which a program runs that was told to count."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
+from tests.cli.running import VIZPROXY
 from tests.e2e.viewer import BACKGROUND, Viewer
 from tests.jupyter.hub import running_hub
-from tests.support import eventually, window_on
+from tests.support import Daemon, eventually, window_on
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-IDLE, BUSY = "ada", "zoë"
-CULLER = ("--timeout=10", "--cull-every=1")
+IDLE, BUSY, RENDERING = "ada", "zoë", "grace"
+CULLER = ("--timeout=15", "--cull-every=1")
 PAUSE_SECONDS = 1
 MOVING = ("--moving", "--pause", "0.03", "--place", "300x200+100+100")
 
@@ -41,6 +44,19 @@ async def in_use(viewer: Viewer) -> AsyncIterator[None]:
             await task
 
 
+@contextlib.asynccontextmanager
+async def a_program_that_counts(desktop: Daemon) -> AsyncIterator[None]:
+    """Run a program whose running is use of the server, and which has nothing to show."""
+    there = ("--http-socket", str(desktop.directory / "http.sock"))
+    run = ("run", *there, "--detach", "--activity", "always", "sleep", "1000")
+    app = await asyncio.to_thread(subprocess.check_output, (*VIZPROXY, *run), text=True)
+    try:
+        yield
+    finally:
+        stop = (*VIZPROXY, "apps", "stop", app.strip(), *there)
+        await asyncio.to_thread(subprocess.check_call, stop)
+
+
 async def moves(viewer: Viewer) -> None:
     """Wait until a pixel of the picture has been of several colours."""
     seen: set[object] = {None, BACKGROUND}
@@ -57,7 +73,7 @@ async def test_the_idle_one_is_culled_and_the_used_one_is_not(
 ) -> None:
     settings = {"VIZPROXY_VIEWER_IDLE_TIMEOUT": "3s"}
     async with (
-        running_hub(tmp_path, IDLE, BUSY, culler=CULLER, **settings) as hub,
+        running_hub(tmp_path, IDLE, BUSY, RENDERING, culler=CULLER, **settings) as hub,
         hub.browsing(browser, IDLE) as idle_page,
         hub.browsing(browser, BUSY) as busy_page,
         contextlib.AsyncExitStack() as stack,
@@ -72,6 +88,9 @@ async def test_the_idle_one_is_culled_and_the_used_one_is_not(
             await moves(viewer)
 
         busy, idle = Viewer(busy_page), Viewer(idle_page)
+        await hub.start_server(RENDERING)
+        await hub.embedded(RENDERING).ready()
+        await stack.enter_async_context(a_program_that_counts(hub.embedded(RENDERING)))
         await on_the_desktop(busy, BUSY)
         await stack.enter_async_context(in_use(busy))
         await on_the_desktop(idle, IDLE)
@@ -80,7 +99,7 @@ async def test_the_idle_one_is_culled_and_the_used_one_is_not(
 
         async def culled() -> bool:
             assert await busy.state() == "connected"
-            return set(await hub.running()) == {BUSY}
+            return set(await hub.running()) == {BUSY, RENDERING}
 
         await eventually(culled, timeout=60, of=hub.log.read_text)
         assert await busy.state() == "connected"

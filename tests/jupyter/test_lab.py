@@ -172,6 +172,10 @@ async def test_a_notebook_sees_the_desktop(page: LabPage, lab: JupyterLab, desk:
     display = (await desk.daemon.status())["display"]
     assert size == [display["width"], display["height"]]
 
+    await notebook.run("import subprocess; eyes = subprocess.Popen(['xeyes'])")
+    eyes = await desk.app("xeyes", lambda app: app["windows"], limit=20)
+    assert not eyes["leased"], "the kernel has DISPLAY and XAUTHORITY"
+
     await notebook.run("Desktop().display")
     viewer = await page.framed("/desktop/")
     await viewer.reaches("connected")

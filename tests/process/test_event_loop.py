@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ async def ready(socket: Path, *, restarts: dict[str, int] | None = None) -> dict
     return await eventually(check, timeout=20)
 
 
+async def measured_within(socket: Path, seconds: float) -> bool:
+    """Whether processes and the screen were read in the latest seconds; a reading that fails is not."""
+    async with session(socket) as client, client.get("metrics") as response:
+        text = await response.text()
+    age = r'^vizproxy_collector_age_seconds{collector="(?:process|display)"} (.+)$'
+    first, second = re.findall(age, text, re.MULTILINE)
+    return max(float(first), float(second)) < seconds
+
+
 async def test_no_call_blocks_the_event_loop(tmp_path: Path) -> None:
     flags = {"runtime.dir": str(tmp_path / "run"), "supervision.backoff_initial": "50ms"}
     loaded = load(file=None, env=own_plan(), flags=flags)
@@ -51,6 +61,8 @@ async def test_no_call_blocks_the_event_loop(tmp_path: Path) -> None:
     try:
         pids = await ready(socket)
         with blockbuster_ctx("vizproxy"):
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             async with session(socket) as client:
                 for path in ("", "viewer.js", "api/v1/display/screenshot", "readyz"):
                     async with client.get(path) as response:
@@ -62,6 +74,12 @@ async def test_no_call_blocks_the_event_loop(tmp_path: Path) -> None:
             pids = await ready(socket, restarts={"x11vnc": 1})
             os.kill(pids["xorg"], signal.SIGKILL)
             await ready(socket, restarts={"xorg": 1, "wm": 1})
+
+            async def measured() -> bool:
+                return await measured_within(socket, loop.time() - began)
+
+            # A reading that blocks fails, which is no error of the daemon's.
+            await eventually(measured, timeout=20)
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(running, 10) == 0, log.getvalue()
     finally:

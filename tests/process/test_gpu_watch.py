@@ -70,6 +70,14 @@ class Desk:
 
         await eventually(check, of=self.daemon.log.read_text)
 
+    async def said(self, text: str) -> None:
+        """Wait until something stands in the log, which is written after people are told."""
+
+        async def check() -> bool:
+            return text in self.daemon.log.read_text()
+
+        await eventually(check, of=self.daemon.log.read_text)
+
 
 @asynccontextmanager
 async def desk(
@@ -122,7 +130,7 @@ async def test_a_lost_gpu_restarts_the_3d_server_and_nothing_else(tmp_path: Path
         status = await here.daemon.ready()
         assert status["warnings"] == []
         await here.told(("error", "gpu_lost"), ("info", "gpu_back"))
-        assert f"{warning}; programs that drew on it have ended" in here.daemon.log.read_text()
+        await here.said(f"{warning}; programs that drew on it have ended")
 
 
 async def test_a_gpu_that_its_driver_knows_no_more_is_lost(tmp_path: Path) -> None:
@@ -142,8 +150,18 @@ async def test_xids_are_told_and_a_fatal_one_is_a_loss(tmp_path: Path) -> None:
         await here.condition("fine")
         here.order("xid 79")
         await here.told(("warning", "gpu_xid"), ("error", "gpu_lost"))
-        why = "the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)"
-        assert why in here.daemon.log.read_text()
+        await here.said("the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)")
+
+
+async def test_a_fatal_xid_restarts_the_3d_server_and_nothing_else(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.condition("fine")
+        before = await here.daemon.pids()
+        here.order("xid 79")
+        await here.told(("error", "gpu_lost"))
+        await here.daemon.until_component("xorg3d", "ready", after=0)
+        after = await here.daemon.pids()
+        assert {name for name in before if after[name] != before[name]} == {"xorg3d"}
 
 
 @pytest.mark.parametrize(

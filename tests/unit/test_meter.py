@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -30,9 +31,11 @@ class Reader:
 
     def __init__(self) -> None:
         self.asked: list[tuple[dict[str, int], dict[str, tuple[int, ...]]]] = []
+        self.threads: set[int] = set()
 
     def read(self, components: Any, unleased: Any) -> Processes:
         self.asked.append((dict(components), dict(unleased)))
+        self.threads.add(threading.get_ident())
         return Processes(DaemonUse(ProcessUse(1.0, 1), 1, None, 1, 0.0))
 
 
@@ -113,6 +116,13 @@ async def test_all_that_answers_is_measured() -> None:
             BUSY.viewers,
         )
         assert set(success(now).values()) == {1.0}
+
+
+async def test_processes_are_read_away_from_the_event_loop() -> None:
+    desk = Desk()
+    async with desk.running():
+        assert desk.reader.threads
+        assert threading.get_ident() not in desk.reader.threads
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,15 @@ def test_apps_of_any_name_make_a_bounded_number_of_series_that_parse(names: list
     assert sum(sample.value for sample in family.samples) == len(names)
 
 
+def test_however_odd_the_numbers_of_xids_their_labels_are_few() -> None:
+    gpu = replace(measuring.GPU, xids={79: 1, **{number: 2 for number in range(1000, 1100)}, -1: 3})
+    name = "vizproxy_gpu_xid_errors_total"
+    now = replace(measuring.BUSY, gpu=gpu)
+    assert value(now, f'{name}{{xid="79"}}') == 1
+    assert value(now, f'{name}{{xid="other"}}') == 203
+    assert text(now, PLAIN).count(f"{name}{{") == 2
+
+
 def test_the_catalogue_keeps_to_the_conventions() -> None:
     for name, metric in METRICS.items():
         assert re.fullmatch(r"vizproxy_[a-z0-9_]+", name)

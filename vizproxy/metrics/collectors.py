@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from vizproxy.broker.leases import REFUSALS
-from vizproxy.broker.slots import UNLEASED
+from vizproxy.broker.slots import OTHER, UNLEASED
 from vizproxy.broker.snapshot import App, Snapshot
 from vizproxy.display.gpuhealth import Condition
 from vizproxy.display.gpumeters import GpuMeters, GpuSnapshot
@@ -28,6 +28,9 @@ from vizproxy.supervise.machine import State
 Collector = Callable[[Measurements, Families], None]
 
 DESKTOP_STATES: Final = ("starting", "ready", "degraded", "failed", "stopping")
+
+MAX_XID: Final = 999
+"""No Xid is near it (https://docs.nvidia.com/deploy/xid-errors/)."""
 
 _P: Final = "vizproxy_"
 
@@ -128,11 +131,20 @@ def gpu(now: Measurements, out: Families) -> None:
     if it.condition is not None:
         out.put_one_of(f"{_P}gpu_condition", it.condition, Condition)
     out.put(f"{_P}gpu_losses_total", it.losses)
-    for number, count in sorted(it.xids.items()):
-        out.put(f"{_P}gpu_xid_errors_total", count, str(number))
+    for label, count in _by_xid(it.xids).items():
+        out.put(f"{_P}gpu_xid_errors_total", count, label)
     _gpu_framebuffer(it, out)
     if it.meters is not None:
         _gpu_meters(it.meters, out)
+
+
+def _by_xid(xids: Mapping[int, int]) -> Mapping[str, int]:
+    """Counts by Xid; what no Xid can be counts together, so that there are never many labels."""
+    counts: dict[str, int] = {}
+    for number, count in sorted(xids.items()):
+        label = str(number) if 0 <= number <= MAX_XID else OTHER
+        counts[label] = counts.get(label, 0) + count
+    return counts
 
 
 def _gpu_framebuffer(it: GpuSnapshot, out: Families) -> None:
