@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.broking import OTHER_POD, OURS, POD, client, scene, window
@@ -182,7 +182,6 @@ def all_sides(draw: st.DrawFn) -> list[Side]:
     ]
 
 
-@settings(deadline=None)
 @given(
     seen=desktops(),
     sides=all_sides(),

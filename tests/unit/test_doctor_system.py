@@ -310,7 +310,7 @@ def test_templates_that_cannot_be_read() -> None:
 # ------------------------------------------------------------------------------- any machine
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(of(Machine))
 def test_any_machine_can_be_examined(odd: Machine) -> None:
     report = examine(case(odd))

@@ -345,4 +345,4 @@ class LeasesLive(RuleBasedStateMachine):
 
 
 TestLeasesLive = LeasesLive.TestCase
-TestLeasesLive.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLeasesLive.settings = settings(max_examples=60, stateful_step_count=30)

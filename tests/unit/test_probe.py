@@ -75,7 +75,7 @@ def put(path: Path, kind: str, content: bytes) -> None:
             (path / name).touch()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     there=st.dictionaries(
         st.sampled_from(LOOKED_AT), st.tuples(KINDS, CONTENTS), min_size=1, max_size=12

@@ -100,7 +100,7 @@ class Schedule:
         assert world.bugs == []
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(schedule=actions, early=st.booleans())
 def test_any_schedule(schedule: list[Action], early: bool) -> None:
     async def run() -> None:

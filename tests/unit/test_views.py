@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.broking import LIMITS, window
@@ -222,7 +222,6 @@ def applied(state: dict[str, Any], message: dict[str, Any]) -> None:
     state["notices"] += message.get("notices", [])
 
 
-@settings(deadline=None)
 @given(courses())
 def test_deltas_in_order_always_lead_to_the_last_state(course: list[Snapshot]) -> None:
     before: Told = moment_of(course[0])
