@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from vizproxy import budget, resources
+from vizproxy import budget, resources, virtualgl
 from vizproxy.api.scrapes import Scrapes
 from vizproxy.api.services import Services
 from vizproxy.api.sockets import OpenSockets
@@ -23,11 +23,12 @@ from vizproxy.broker.windows import Windows
 from vizproxy.changes import Changes
 from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
-from vizproxy.display import facts, files, plan
-from vizproxy.display.components import DisplayAddress, Stack
+from vizproxy.display import facts, files, numbers, plan
+from vizproxy.display.components import Stack
 from vizproxy.display.gpu import watched
 from vizproxy.display.gpuwatch import GpuWatch, Tell
 from vizproxy.display.inforce import PlanInForce
+from vizproxy.display.numbers import DisplayAddress
 from vizproxy.display.recovery import Recovery
 from vizproxy.doctor.checkup import Checkup
 from vizproxy.errors import NotReadyError
@@ -41,6 +42,7 @@ from vizproxy.gateway.viewer import Gateway, Limits
 from vizproxy.metrics.exposition import Exposition
 from vizproxy.metrics.meter import Meter, Subjects
 from vizproxy.metrics.processes import ProcessReader
+from vizproxy.publish import Publisher
 from vizproxy.runtime import Layout
 from vizproxy.x11.damage import DamageMeter
 from vizproxy.x11.observer import Observer
@@ -99,7 +101,7 @@ async def look_around(config: Config, environ: Mapping[str, str], calls: DriverC
         novnc=resources.novnc(config.web.novnc_dir),
     )
     if config.display.number is not None:
-        files.check_display_free(config.display.number)
+        numbers.check_display_free(config.display.number)
     return found
 
 
@@ -107,8 +109,8 @@ async def look_around(config: Config, environ: Mapping[str, str], calls: DriverC
 class Given:
     """What the parts are made from.
 
-    ``calls`` are those into the GPU's driver; ``listening`` and ``log_lines_lost`` are asked for at
-    every status.
+    ``calls`` are those into the GPU's driver; ``displays`` are the display numbers that a killed daemon
+    has left, by component; ``listening`` and ``log_lines_lost`` are asked for at every status.
     """
 
     config: Config
@@ -117,6 +119,7 @@ class Given:
     environ: Mapping[str, str]
     token: str
     calls: DriverCalls
+    displays: Mapping[str, int]
     listening: Callable[[], Sequence[str]]
     log_lines_lost: Callable[[], int]
 
@@ -144,8 +147,7 @@ def assemble(given: Given) -> Parts:
     config, layout = given.config, given.layout
     changes, app_changes = Changes(), Changes()
     session = XSession(layout.xauthority)
-    address = DisplayAddress(config.display.number)
-    address_3d = DisplayAddress() if given.found.plan.gpu_template is not None else None
+    address, address_3d = _addresses(given)
     in_force = PlanInForce(config.display, given.found.facts, given.found.plan)
     screen = _screen(given, session, changes)
     idleness = Idleness()
@@ -239,9 +241,19 @@ def assemble(given: Given) -> Parts:
             windows=windows,
             meter=meter,
             idleness=idleness,
+            publisher=_publisher(given, desktop, changes),
             changes=(changes, app_changes),
         ),
     )
+
+
+def _addresses(given: Given) -> tuple[DisplayAddress, DisplayAddress | None]:
+    """Those of the desktop's X server and of the 3D server, if there is one."""
+    former = given.displays
+    address = DisplayAddress(given.config.display.number, preferred=former.get("xorg"))
+    if given.found.plan.gpu_template is None:
+        return address, None
+    return address, DisplayAddress(preferred=former.get("xorg3d"))
 
 
 def _meter(
@@ -335,6 +347,7 @@ def _services(
     windows: Windows,
     meter: Meter,
     idleness: Idleness,
+    publisher: Publisher,
     changes: tuple[Changes, Changes],
 ) -> Services:
     origins = given.config.http.allowed_origins
@@ -352,11 +365,23 @@ def _services(
         scrapes=Scrapes(meter, Exposition()),
         open_scrapes=Scrapes(meter, Exposition(), pause=OPEN_SCRAPE_SECONDS),
         idleness=idleness,
+        publisher=publisher,
         changes=status_changes,
         app_changes=app_changes,
         sockets=OpenSockets(),
         web=given.found.web,
         novnc=given.found.novnc,
+    )
+
+
+def _publisher(given: Given, desktop: RunningDesktop, changes: Changes) -> Publisher:
+    directory = given.config.display.virtualgl_dir
+    return Publisher(
+        given.config.share.source,
+        partial(virtualgl.find, directory, given.environ),
+        given.layout,
+        ready=desktop.settled,
+        done=changes.bump,
     )
 
 

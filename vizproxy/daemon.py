@@ -20,9 +20,10 @@ from vizproxy.api.app import make_app
 from vizproxy.api.metrics import make_metrics_app
 from vizproxy.assembly import Found, Given, Parts, assemble, look_around
 from vizproxy.broker import busy
+from vizproxy.cgroups import MemoryWatch, OwnAccounts
 from vizproxy.config import Config
 from vizproxy.desktop import RunningDesktop
-from vizproxy.display import files
+from vizproxy.display import files, numbers
 from vizproxy.errors import EXIT_INTERNAL
 from vizproxy.facts.calls import DriverCalls
 from vizproxy.gateway.access import new_token
@@ -90,6 +91,7 @@ class Daemon:
             if found.plan.size_reason:
                 log.info("the desktop's size is cut: %s", found.plan.size_reason)
             files.prepare_socket_directory()
+            numbers.remove_dead(numbers.recall(layout).values())
             files.write_files(config, found.plan, found.facts, layout, found.templates)
             await self._serve(found, layout, writer, calls)
             log.info("the desktop has ended")
@@ -110,6 +112,7 @@ class Daemon:
                 environ=self._environ,
                 token=token,
                 calls=calls,
+                displays=numbers.recall(layout),
                 listening=lambda: urls,
                 log_lines_lost=lambda: writer.lost,
             )
@@ -129,6 +132,7 @@ class Daemon:
                     self._in_background("watch the GPU", parts.gpu.watch()),
                     self._in_background("broker", parts.broker.run()),
                     self._in_background("measure", parts.services.meter.run()),
+                    self._in_background("publish", parts.services.publisher.run()),
                     self._in_background("busy apps", self._watch_busy_apps(parts)),
                     self._in_background("status", parts.desktop.follow(parts.services.app_changes)),
                     self._supervised(parts),
@@ -143,8 +147,7 @@ class Daemon:
             await parts.damage.close()
             await parts.session.close()
             for address in parts.addresses:
-                for number in address.numbers:
-                    files.remove_dead_display(number)
+                numbers.remove_dead(address.numbers)
 
     async def _watch_busy_apps(self, parts: Parts) -> None:
         default = self._config.broker.activity
@@ -155,15 +158,21 @@ class Daemon:
     async def _supervised(self, parts: Parts) -> AsyncIterator[None]:
         settings = self._config.supervision
         policy = Policy(**{f.name: getattr(settings, f.name) for f in fields(settings)})
+        memory = MemoryWatch(OwnAccounts())
         supervisor = Supervisor(
-            parts.stack.components(), policy, changed=parts.changes.bump, bug=self._found_bug
+            parts.stack.components(),
+            policy,
+            changed=parts.changes.bump,
+            bug=self._found_bug,
+            shortage=memory.explain,
         )
         parts.desktop.attach(supervisor)
         parts.recovery.attach(supervisor)
         self._supervisor = supervisor
         try:
-            supervisor.start()
-            yield
+            async with self._in_background("watch the memory", memory.watch()):
+                supervisor.start()
+                yield
         finally:
             try:
                 await supervisor.stop()

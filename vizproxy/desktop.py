@@ -15,9 +15,9 @@ from vizproxy.broker.leases import Wish
 from vizproxy.broker.snapshot import Snapshot
 from vizproxy.changes import Changes
 from vizproxy.config import Plan
-from vizproxy.display.components import DisplayAddress
 from vizproxy.display.gpuhealth import GpuStatus
 from vizproxy.display.inforce import PlanInForce
+from vizproxy.display.numbers import DisplayAddress
 from vizproxy.display.plan import choose_for_app
 from vizproxy.display.recovery import Recovery
 from vizproxy.errors import NotReadyError, VizproxyError

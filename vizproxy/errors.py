@@ -115,6 +115,14 @@ class NotRunningError(VizproxyError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class VersionError(VizproxyError):
+    """The desktop's vizproxy and the one beside a program are too far apart."""
+
+    code = "version_mismatch"
+    http_status = 409
+    exit_code = EXIT_UNAVAILABLE
+
+
 class InvalidRequestError(VizproxyError):
     """A request that can never succeed as it was sent."""
 

@@ -18,7 +18,8 @@ from vizproxy.config import Address
 from vizproxy.errors import BusyError, FileSystemError, VizproxyError, system_reason
 from vizproxy.runtime import FILE_MODE, check_socket_path
 
-SHUTDOWN_SECONDS: Final = 1.0
+SHUTDOWN_SECONDS: Final = 0.1
+"""How long requests that are still being answered have at the end of the desktop."""
 
 MAX_TCP_CONNECTIONS: Final = 256
 """How many may be open at once over TCP, where anybody on the machine can open them: so that they

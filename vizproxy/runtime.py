@@ -24,8 +24,13 @@ FILE_MODE: Final = 0o600
 MAX_SOCKET_PATH_BYTES: Final = 107
 """The longest path that fits in ``sun_path`` of ``struct sockaddr_un`` with its final NUL (unix(7))."""
 
+PUBLISHING: Final = ".vizproxy-share-"
+"""How a directory in it is called that is to become :attr:`Layout.share`."""
 
 _LOCK_MARK: Final = b"vizproxy "
+_LOOK: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How a file is opened that may be anything: without going elsewhere, or waiting for a writer."""
+
 _ANOTHER: Final = "another --runtime-dir"
 
 
@@ -100,6 +105,11 @@ class Layout:
         """The window manager's generated configuration."""
         return self.root / "openbox.xml"
 
+    @property
+    def displays(self) -> Path:
+        """The X servers' display numbers, for the daemon after one that was killed."""
+        return self.root / "displays"
+
     def made_by_daemon(self) -> tuple[Path, ...]:
         """Every file that a daemon may leave here, the lock excepted."""
         logs = (self.xorg_log, self.xorg3d_log)
@@ -113,6 +123,7 @@ class Layout:
             *logs,
             *(log.with_name(f"{log.name}.old") for log in logs),  # of a server's former run
             self.openbox,
+            self.displays,
         )
 
 
@@ -135,7 +146,8 @@ def check_socket_path(path: Path, hint: str = "a shorter --runtime-dir") -> None
 def owned(root: Path) -> Iterator[Layout]:
     """Own the runtime directory: check it, make it, lock it, and empty it at the end.
 
-    Only what a daemon makes is removed, and the directory itself if it was made here and is empty.
+    Only what a daemon makes is removed, and the directory itself if it was made here and is empty. What
+    a killed daemon has left is removed first, but for the display numbers that it had.
     What is not ours is not touched: a directory in which something else has one of our names, or
     which others can enter and is in use, is refused as it is.
 
@@ -149,8 +161,8 @@ def owned(root: Path) -> Iterator[Layout]:
     made = _make_directory(layout)
     try:
         with _locked(layout):
-            _clean(layout)
-            layout.failure.unlink(missing_ok=True)
+            _clean(layout, keep=layout.displays)
+            _remove(layout.failure)
             try:
                 yield layout
             finally:
@@ -198,14 +210,18 @@ def _close_to_others(layout: Layout) -> None:
 
 
 def _has_things(layout: Layout) -> bool:
-    """Whether anything is in the directory but the word that a daemon has left."""
-    return any(path != layout.failure for path in layout.root.iterdir())
+    """Whether anything is in the directory but what a daemon leaves there: its word, and its share."""
+    left = {layout.failure, layout.share}
+    things = (path for path in layout.root.iterdir() if path not in left)
+    return any(not path.name.startswith(PUBLISHING) for path in things)
 
 
 def _former_daemon(layout: Layout) -> bool:
     """Whether the lock file is a daemon's. One that was killed leaves it behind."""
     try:
-        return layout.lock.read_bytes().startswith(_LOCK_MARK)
+        descriptor = os.open(layout.lock, _LOOK)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(len(_LOCK_MARK)) == _LOCK_MARK
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -258,16 +274,25 @@ def _take_lock(layout: Layout) -> int:
             descriptor = os.open(layout.lock, flags, FILE_MODE)
         except OSError as error:
             raise cannot(f"make {layout.lock}", error) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _unfit(layout.root, f"{layout.lock.name} in it is not a file")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner = os.read(descriptor, 64).removeprefix(_LOCK_MARK).decode("ascii", "replace")
+            owner = os.read(descriptor, 64).removeprefix(_LOCK_MARK).strip()
             os.close(descriptor)
             raise BusyError(
                 f"use the runtime directory {layout.root}",
-                f"another vizproxy (pid {owner.strip() or 'unknown'}) owns it",
+                f"another vizproxy (pid {owner.decode() if owner.isdigit() else 'unknown'}) owns it",
                 "`vizproxy status`, or another --runtime-dir",
             ) from error
+        except OSError as error:  # a volume without locks, say
+            if os.fstat(descriptor).st_size == 0:  # made here
+                with contextlib.suppress(OSError):
+                    layout.lock.unlink()
+            os.close(descriptor)
+            raise cannot(f"lock {layout.lock}", error) from error
         # The former owner may have removed the file between our opening and our locking it.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), layout.lock.stat()):
@@ -275,21 +300,40 @@ def _take_lock(layout: Layout) -> int:
         os.close(descriptor)
 
 
-def _clean(layout: Layout) -> None:
+def _clean(layout: Layout, keep: Path | None = None) -> None:
     for path in layout.made_by_daemon():
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        if path != keep:
+            _remove(path)
+    if layout.home.is_symlink() or layout.home.is_file():
+        _remove(layout.home)  # or what is written into it would go to another place
     shutil.rmtree(layout.home, ignore_errors=True)
 
 
-def _is_in_use(layout: Layout) -> bool:
-    """Whether the owner that the lock file names is alive, and another process than this."""
+def _remove(path: Path) -> None:
     try:
-        owner = int(layout.lock.read_bytes().removeprefix(_LOCK_MARK))
-        os.kill(owner, 0)
-    except (OSError, ValueError):
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot(f"remove {path}", error) from error
+
+
+def _is_in_use(layout: Layout) -> bool:
+    """Whether a daemon owns the directory.
+
+    Its lock tells, and not the PID in it: in another container that is another process's, or nobody's.
+    """
+    try:
+        descriptor = os.open(layout.lock, _LOOK)
+    except OSError:
         return False
-    return owner != os.getpid()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # where there are no locks, there is no owner
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextlib.contextmanager
@@ -327,9 +371,8 @@ def write_private(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE
-        )
+        temporary.unlink(missing_ok=True)  # what is there may be anything, with any mode
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         temporary.replace(path)

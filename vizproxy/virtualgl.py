@@ -21,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from vizproxy import libraries
 from vizproxy.errors import MissingProgramError
 
 DEFAULT_DIRECTORY: Final = Path("opt/VirtualGL")
@@ -40,6 +41,12 @@ DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Settings that are right for a local 2D X server, where the user has not chosen otherwise."""
 
+PUBLISHED: Final = "VirtualGL"
+"""The directory of a VirtualGL that the desktop has published, in all that it has."""
+
+NEEDED: Final = "needed"
+"""What its libraries need may lie there: each library in a directory of its own, called as it is."""
+
 EGL_DISPLAY: Final = "egl0"
 """The first GPU, as EGL counts them. A GPU's device node (``/dev/dri/card1``) names that one."""
 
@@ -58,10 +65,14 @@ _PREFIXES: Final = (Path("usr"), Path("usr/local"))
 
 @dataclass(frozen=True, slots=True)
 class VirtualGL:
-    """An installation: the script, the directory of the libraries, or both."""
+    """An installation: the script, the directory of the libraries, or both.
+
+    ``needed`` are directories of libraries that these need and this container lacks.
+    """
 
     vglrun: Path | None
     libraries: Path | None
+    needed: tuple[Path, ...] = ()
 
     def command(self, display: str, argv: Sequence[str]) -> tuple[str, ...]:
         """The command line that draws on ``display`` (``:1``, ``egl0``) what ``argv`` draws."""
@@ -75,7 +86,9 @@ class VirtualGL:
         if self.libraries is not None:
             # vglrun would add an empty entry if there was none before, and that means the working
             # directory. It also finds a tree this way that was moved after it was built.
-            env["LD_LIBRARY_PATH"] = _prepended(str(self.libraries), env.get("LD_LIBRARY_PATH", ""))
+            path = _prepended(str(self.libraries), env.get("LD_LIBRARY_PATH", ""))
+            others = [str(place) for place in self.needed if str(place) not in path.split(":")]
+            env["LD_LIBRARY_PATH"] = ":".join([path, *others])
         if self.vglrun is None:
             own = env.get("LD_PRELOAD")
             env["LD_PRELOAD"] = ":".join([*FAKERS, own] if own else FAKERS)
@@ -100,11 +113,16 @@ def without(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def find(
-    configured: Path | None, environ: Mapping[str, str], *, root: Path = Path("/")
+    configured: Path | None,
+    environ: Mapping[str, str],
+    *,
+    share: Path | None = None,
+    root: Path = Path("/"),
 ) -> VirtualGL | None:
     """Find VirtualGL: in the configured directory, or else where it usually is.
 
-    That is /opt/VirtualGL, then the ``vglrun`` on the PATH, then libraries among the system's.
+    That is /opt/VirtualGL, then the ``vglrun`` on the PATH, then libraries among the system's, then
+    what the desktop has published in ``share``. Blocks for some milliseconds if it comes to the last.
     """
     if configured is not None:
         return _in_tree(configured)
@@ -116,9 +134,32 @@ def find(
         tree = Path(script).resolve().parent.parent
         return VirtualGL(Path(script), _libraries_in(tree))
     for prefix in _PREFIXES:
-        if libraries := _libraries_in(root / prefix):
-            return VirtualGL(None, libraries)
-    return None
+        if directory := _libraries_in(root / prefix):
+            return VirtualGL(None, directory)
+    return None if share is None else _published(share / PUBLISHED, environ)
+
+
+def _published(tree: Path, environ: Mapping[str, str]) -> VirtualGL | None:
+    """What the desktop has published, if programs of this container can load it.
+
+    Its script is for people: it may need a shell that is not here, and does nothing that we do not.
+    """
+    directory = _libraries_in(tree)
+    if directory is None:
+        return None
+    own = tuple(Path(entry) for entry in environ.get("LD_LIBRARY_PATH", "").split(":") if entry)
+    added: tuple[Path, ...] = ()
+    while True:
+        found = libraries.needed(directory / FAKERS[-1], (*own, *added))
+        if found is None:
+            return None
+        missing = [name for name, place in found.items() if place is None]
+        if not missing:
+            return VirtualGL(None, directory, added)
+        places = tuple(tree / NEEDED / name for name in missing)
+        if not all((place / place.name).is_file() and place not in added for place in places):
+            return None
+        added += places  # which may need others in turn
 
 
 def display_here(display: str) -> str:
@@ -130,13 +171,15 @@ def display_here(display: str) -> str:
     return display if usable else EGL_DISPLAY
 
 
-def get(configured: Path | None, environ: Mapping[str, str]) -> VirtualGL:
+def get(
+    configured: Path | None, environ: Mapping[str, str], *, share: Path | None = None
+) -> VirtualGL:
     """Find VirtualGL where a program is about to be started through it.
 
     Raises:
         MissingProgramError: it is not here.
     """
-    found = find(configured, environ)
+    found = find(configured, environ, share=share)
     if found is None:
         raise MissingProgramError(
             "draw through VirtualGL",
@@ -156,11 +199,11 @@ def missing(configured: Path | None) -> str:
 
 def _in_tree(tree: Path) -> VirtualGL | None:
     script = tree / "bin" / "vglrun"
-    libraries = _libraries_in(tree)
+    directory = _libraries_in(tree)
     runnable = os.path.isfile(script) and os.access(script, os.X_OK)  # noqa: PTH113 - raises never
-    if not runnable and libraries is None:
+    if not runnable and directory is None:
         return None
-    return VirtualGL(script if runnable else None, libraries)
+    return VirtualGL(script if runnable else None, directory)
 
 
 def _libraries_in(tree: Path) -> Path | None:

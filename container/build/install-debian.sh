@@ -8,6 +8,10 @@
 #   demo     small OpenGL and X programs to look at, such as glxgears
 #   test     what the tests use besides these: a browser and X tools
 #   lint     what `make lint` uses and pip does not install
+#   pod      what `make images` and the tests of the Pod use: podman, and what makes a base image
+#   sidecar  what the sidecar's image has besides `runtime`
+#   notebook what the example of a notebook's image has besides `demo`: what programs draw by, in
+#            software or through VirtualGL, and a viewer
 #
 # With nothing missing it takes milliseconds and touches nothing. Otherwise it needs to be root or
 # to have sudo.
@@ -33,11 +37,24 @@ packages() {
             ;;
         demo) echo mesa-utils x11-apps ;;
         test)
-            # Playwright brings a Node.js that is linked with libatomic.
-            echo chromium libatomic1 x11-utils tk
+            # Playwright brings a Node.js that is linked with libatomic. A container without glibc is
+            # made of busybox.
+            echo chromium libatomic1 x11-utils tk busybox-static
             ;;
         lint) echo shellcheck ;;
-        *) fail "there is no group named $1" "python, runtime, demo, test or lint" ;;
+        pod)
+            echo podman buildah runc containernetworking-plugins iptables fuse-overlayfs \
+                catatonit uidmap mmdebstrap
+            ;;
+        sidecar) echo tini python3 ;;
+        notebook)
+            echo tini python3 libgl1 libgl1-mesa-dri libglx-mesa0 libegl1 libegl-mesa0 \
+                libglu1-mesa libxtst6 libxv1 fonts-dejavu-core meshlab
+            ;;
+        *)
+            fail "there is no group named $1" \
+                "python, runtime, demo, test, lint, pod, sidecar or notebook"
+            ;;
     esac
 }
 

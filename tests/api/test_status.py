@@ -41,7 +41,8 @@ async def test_not_ready_while_something_is_missing(tmp_path):
 async def test_the_shape_of_the_status(shared):
     status = await shared.status()
     assert set(status) == {
-        *("version", "revision", "state", "summary", "picture", "plan", "display", "viewers"),
+        *("version", "oldest", "revision", "state", "summary", "picture"),
+        *("plan", "display", "viewers"),
         *("gpu", "apps", "framebuffer", "warnings", "last_activity"),
         *("components", "environment", "runtime_dir", "listening", "log_lines_lost"),
     }

@@ -17,7 +17,10 @@ from tests.support import children_of, eventually, gone, own_plan
 
 SCRIPTS = Path(sys.executable).parent
 
-_NOT_PASSED_ON = ("JUPYTER", "IPYTHON", "VIZPROXY", "VGL_", "XDG_", "PYTEST", "COVERAGE")
+_NOT_PASSED_ON = (
+    *("JUPYTER", "IPYTHON", "KUBE", "VIZPROXY"),
+    *("VGL_", "XDG_", "PYTEST", "COVERAGE"),
+)
 _NOR = {"DISPLAY", "XAUTHORITY", "PYTHONPATH", "VIRTUAL_ENV", "BASH_ENV", "PROMPT_COMMAND"}
 _MARK = "TEST_BELONGS_TO"
 """A variable that all programs inherit which are started in one of these environments."""

@@ -13,6 +13,7 @@ from tests.broker.desk import Desk, Json
 from tests.support import eventually
 from tests.unit.installing import Installed
 from vizproxy.config import Tile
+from vizproxy.errors import VersionError
 from vizproxy.jupyter.launcher import Launcher
 
 
@@ -23,6 +24,7 @@ class Heard:
     desktops: list[tuple[Mapping[str, str], str | None]] = field(default_factory=list)
     activities: list[float] = field(default_factory=list)
     lost: int = 0
+    versions: list[VersionError | None] = field(default_factory=list)
 
     def desktop(self, environment: Mapping[str, str], display: str | None) -> None:
         self.desktops.append((environment, display))
@@ -64,6 +66,7 @@ class Launching:
             on_desktop=self.heard.desktop,
             on_activity=self.heard.activities.append,
             on_lost=self.heard.is_lost,
+            on_version=self.heard.versions.append,
             environ=self.environ,
         )
 

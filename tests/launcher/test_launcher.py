@@ -14,6 +14,7 @@ from tests.broker.desk import Desk
 from tests.launcher.launching import Launching, launching
 from tests.support import eventually, running_daemon
 from tests.unit.installing import SVG, Installed, picture
+from vizproxy.compatibility import OURS
 from vizproxy.config import Tile
 from vizproxy.jupyter import launcher
 
@@ -83,6 +84,27 @@ async def test_where_the_desktop_is_and_when_it_was_used(launched: Launching) ->
         await eventually(used)
     status = await launched.desk.daemon.status()
     assert launched.heard.activities[-1] == pytest.approx(status["last_activity"], abs=2)
+
+
+async def test_what_a_launcher_of_another_version_offers_is_not_taken_and_people_are_told(
+    desk: Desk,
+) -> None:
+    entry = {"id": "a", "name": "A", "comment": "", "categories": [], "keywords": []}
+    versions = {"version": "0.0.9", "oldest": "0.0.1"}
+    async with desk.daemon.session() as session, session.ws_connect("api/v1/launcher") as socket:
+        assert await socket.receive_json(timeout=10) == {"type": "hello", **OURS.told()}
+        for _ in range(2):
+            await socket.send_json({"type": "offer", **versions, "entries": [entry]})
+        notice = await desk.notice("version")
+        assert "vizproxy is 0.0.9 here" in notice["text"]
+        assert (await desk.get("menu"))["entries"] == []
+        await socket.send_json({"type": "offer", "entries": [entry]})  # as of 0.1.0
+
+        async def offered() -> bool:
+            return bool((await desk.get("menu"))["entries"])
+
+        await eventually(offered)
+    assert desk.daemon.log.read_text().count("vizproxy is 0.0.9 here") == 1
 
 
 # ------------------------------------------------------------------------------------- programs

@@ -13,10 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.broker.desk import Json
 from tests.launcher.fake import FakeDaemon
 from tests.launcher.launching import Heard, running
 from tests.support import eventually
 from tests.unit.installing import Installed
+from vizproxy.compatibility import OURS
 from vizproxy.config import Tile
 from vizproxy.jupyter import launcher, starting
 from vizproxy.jupyter.launcher import Launcher, pause_seconds
@@ -65,6 +67,7 @@ def made(fake: FakeDaemon, heard: Heard, installed: Installed) -> Launcher:
         on_desktop=heard.desktop,
         on_activity=heard.activities.append,
         on_lost=heard.is_lost,
+        on_version=heard.versions.append,
         environ=environ,
     )
 
@@ -106,6 +109,7 @@ async def test_the_first_word_is_the_offer(daemon: FakeDaemon, made: Launcher) -
     assert daemon.said == [
         {
             "type": "offer",
+            **OURS.told(),
             "entries": [
                 {
                     "id": "kate",
@@ -119,6 +123,44 @@ async def test_the_first_word_is_the_offer(daemon: FakeDaemon, made: Launcher) -
             ],
         }
     ]
+
+
+OLD = {"type": "hello", "version": "0.0.9", "oldest": "0.0.1"}
+NEAR = {"type": "hello", "version": "99.1", "oldest": OURS.oldest}
+
+
+@pytest.mark.parametrize("hello", [{"type": "hello", **OURS.told()}, NEAR, None])
+async def test_a_daemon_of_a_version_that_fits(
+    daemon: FakeDaemon, made: Launcher, heard: Heard, hello: Json | None
+) -> None:
+    async with running(made):
+        await daemon.heard("offer")
+        await daemon.say(*filter(None, [hello]), DESKTOP, DESKTOP)
+        await until(lambda: len(heard.desktops) == 2)
+    assert heard.versions == [None]
+
+
+async def test_nothing_is_done_for_a_daemon_of_a_version_that_does_not_fit(
+    daemon: FakeDaemon, made: Launcher, heard: Heard, lines: list[str]
+) -> None:
+    async with running(made):
+        await daemon.heard("offer")
+        await daemon.say(OLD, DESKTOP, {"type": "start", "order": 1, "entry": "kate"})
+        await daemon.say({"type": "activity", "last": 5.0}, {"type": "look"})
+        await until(lambda: heard.versions)
+        error = heard.versions[0]
+        assert error is not None
+        assert "the desktop's vizproxy is 0.0.9" in error.why
+        await daemon.hang_up()
+        await until(lambda: heard.lost)
+        await until(lambda: heard.versions == [error, None])  # the next one may be another
+        await until(lambda: daemon.connected)
+        await daemon.say({"type": "hello", **OURS.told()}, DESKTOP)
+        await until(lambda: heard.desktops)
+    assert heard.versions == [error, None, None]
+    assert (len(heard.desktops), heard.activities) == (1, [])
+    assert not [said for said in daemon.said if said["type"] in {"started", "failed"}]
+    assert str(error) in lines
 
 
 async def test_it_is_offered_again_only_if_it_has_changed(

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.process.scripts import IGNORES_TERM, write_script
 from tests.support import children_of, eventually, gone, running_daemon, window_on
 
 BACKGROUND = (0x2B, 0x30, 0x3B)
@@ -77,6 +78,25 @@ async def test_a_second_signal_changes_nothing(daemon):
         daemon.process.send_signal(number)
     assert await daemon.ended() == 0
     await check_gone(daemon, children, display)
+
+
+async def test_children_that_ignore_term_do_not_hold_up_the_end(tmp_path):
+    script = write_script(tmp_path / "x11vnc", IGNORES_TERM, pid_file=tmp_path / "pid")
+    running = running_daemon(
+        tmp_path,
+        VIZPROXY_PROGRAMS_X11VNC=str(script),
+        VIZPROXY_SUPERVISION_STOP_TIMEOUT="60s",  # longer than an end is waited for here
+        VIZPROXY_SUPERVISION_KILL_TIMEOUT="60s",
+    )
+    async with running as daemon, window_on(daemon, "--moving"), daemon.viewer() as viewer:
+        await viewer.update(incremental=False)
+        display = await daemon.display_number()
+        children = children_of(daemon.pid)
+        assert await daemon.end() == 0
+        await check_gone(daemon, children, display)
+        log = daemon.log.read_text()
+        assert "stopping -> killing: the desktop is being ended" in log
+        assert log.endswith("the desktop has ended\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["callback", "probe"])

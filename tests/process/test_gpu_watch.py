@@ -150,7 +150,9 @@ async def test_xids_are_told_and_a_fatal_one_is_a_loss(tmp_path: Path) -> None:
         await here.condition("fine")
         here.order("xid 79")
         await here.told(("warning", "gpu_xid"), ("error", "gpu_lost"))
-        await here.said("the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)")
+        await here.said(
+            "the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)"
+        )
 
 
 async def test_a_fatal_xid_restarts_the_3d_server_and_nothing_else(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from vizproxy.cgroups import Shortage
 from vizproxy.supervise.graph import Component
 from vizproxy.supervise.machine import State
 from vizproxy.supervise.policy import Policy
@@ -124,7 +125,9 @@ class World:
     ``unready`` and ``ill`` name the children whose probes fail, ``deaf`` those that do not heed
     TERM, ``immortal`` those that not even KILL ends, ``held`` those whose spawn does not come back
     yet, ``missing`` those that cannot be executed. ``abandoned`` is what children that are given up
-    alive leave behind. ``log`` tells what happened, in order.
+    alive leave behind. ``shortages`` explain why children are killed by others, one each, and
+    ``explanation`` is waited for until they do, if there is one.
+    ``log`` tells what happened, in order.
     """
 
     def __init__(
@@ -147,6 +150,8 @@ class World:
         self.held: dict[str, asyncio.Event] = {}
         self.missing: set[str] = set()
         self.abandoned: dict[str, Callable[[], str]] = {}
+        self.shortages: list[Shortage] = []
+        self.explanation: asyncio.Event | None = None
         self.changes = 0
         self.on_change: Callable[[], None] = lambda: None
         self.clock = FakeClock()
@@ -171,6 +176,7 @@ class World:
             policy,
             changed=self._changed,
             bug=self.bugs.append,
+            shortage=self._shortage,
             clock=self.clock,
             spawn_child=self._spawn,
             jitter=jitter,
@@ -230,6 +236,11 @@ class World:
         await idle()
 
     # what the supervisor uses
+
+    async def _shortage(self) -> Shortage | None:
+        if self.explanation is not None:
+            await self.explanation.wait()
+        return self.shortages.pop(0) if self.shortages else None
 
     def _abandoned(self, name: str) -> str:
         return self.abandoned.get(name, str)()

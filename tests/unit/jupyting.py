@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support import eventually, own_plan
+from vizproxy.compatibility import OURS
 
 TOKEN = "secret"
 BASE = "/user/zo%C3%AB"
@@ -159,6 +160,7 @@ class FakeDaemon:
     asked: list[web.Request] = field(default_factory=list)
     activity: float | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: {"DISPLAY": ":77"})
+    version: Mapping[str, str] = field(default_factory=OURS.told)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: web.AppRunner | None = None
 
@@ -238,6 +240,7 @@ class FakeDaemon:
             return web.json_response({"code": "no", "message": "no", "hint": ""}, status=404)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        await socket.send_json({"type": "hello", **self.version})
         environment = dict(self.environment)
         await socket.send_json(
             {"type": "desktop", "environment": environment, "virtualgl_display": None}

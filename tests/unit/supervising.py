@@ -21,6 +21,8 @@ POLICY = Policy(
     health_timeout=60,
     degraded_timeout=20,
     probe_interval=0.5,
+    end_timeout=60,
+    end_kill_timeout=60,
 )
 
 NOTICED = POLICY.health_interval + _AGAIN_SECONDS

@@ -38,12 +38,19 @@ class Desktop:
         return AppEnvironment({"DISPLAY": f":{self.number}"}, None)
 
 
+class Published:
+    """What is published: nothing."""
+
+    is_published = False
+
+
 class FakeServices:
     """The parts of the daemon that are asked here."""
 
     def __init__(self) -> None:
         self.menu = OneIcon()
         self.desktop = Desktop()
+        self.publisher = Published()
         self.changes = Changes()
 
 

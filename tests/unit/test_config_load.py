@@ -73,6 +73,7 @@ def test_an_optional_setting_is_unset_by_default_so_that_leaving_it_out_unsets_i
         "web.novnc_dir",
         "xorg.templates",
         "metrics.listen",
+        "share.source",
         "log.file",
     }
     assert all(value_of(config().config, path) is None for path in optional)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from vizproxy.display import components
-from vizproxy.display.components import DisplayAddress
+from vizproxy.display import numbers
+from vizproxy.display.numbers import DisplayAddress
 
 
 @pytest.fixture(autouse=True)
 def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """The numbers for which there is an X server."""
-    numbers: set[int] = set()
-    monkeypatch.setattr(components, "display_answers", numbers.__contains__)
-    return numbers
+    """The numbers for which there is an X server, that its socket in the file system tells of."""
+    found: set[int] = set()
+    monkeypatch.setattr(numbers, "display_answers", found.__contains__)
+    monkeypatch.setattr(numbers, "_listens", lambda _: False)
+    return found
 
 
 def test_before_its_first_start_a_server_holds_nothing() -> None:
@@ -61,7 +62,7 @@ def test_a_number_that_somebody_else_has_taken_meanwhile_is_given_up(taken: set[
     taken.add(7)
     address.starts()
     assert address.number == 7, "perhaps the former server is not quite gone"
-    address.starts()
+    assert address.starts() is None
     assert not address.numbers
     address.started(8)
     assert address.name == ":8"
@@ -73,3 +74,27 @@ def test_a_configured_number_is_never_given_up(taken: set[int]) -> None:
     for _ in range(3):
         address.starts()
     assert address.name == ":5"
+
+
+def test_the_number_of_a_killed_daemon_s_server_is_taken_again(taken: set[int]) -> None:
+    address = DisplayAddress(preferred=3)
+    assert (address.name, address.numbers) == (None, ()), "it is not there yet"
+    assert address.starts() == 3
+    address.started(3)
+    assert address.starts() == 3
+
+
+def test_the_former_number_is_left_to_whoever_has_taken_it(taken: set[int]) -> None:
+    taken.add(3)
+    assert DisplayAddress(preferred=3).starts() is None
+
+
+def test_the_former_number_is_tried_once(taken: set[int]) -> None:
+    """It may be that the server cannot have it: its socket may be another user's."""
+    address = DisplayAddress(preferred=3)
+    assert address.starts() == 3
+    assert address.starts() is None
+
+
+def test_a_configured_number_outweighs_the_former_one() -> None:
+    assert DisplayAddress(5, preferred=3).starts() == 5

@@ -24,6 +24,7 @@ GREEN, YELLOW, RED = Level
 # check: (machine on which it fires, its level there, machine on which it is green)
 FIRES = {
     "gpu": ("gpu-lost", RED, "bare-t4"),
+    "version": ("troubled-container", RED, "a40-8q-licensed"),
     "driver": ("driver-mismatch", RED, "bare-t4"),
     "capabilities": ("no-graphics-capability", YELLOW, "bare-t4"),
     "nodes": ("troubled-container", YELLOW, "two-gpus-one-visible"),

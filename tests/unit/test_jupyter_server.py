@@ -6,13 +6,18 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.support import eventually
 from tests.unit.jupyting import BASE, FakeDaemon, Server, jupyter_server
+from vizproxy.compatibility import OURS
+from vizproxy.jupyter.hub import body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -212,6 +217,34 @@ async def test_either_side_may_leave_while_the_picture_moves(server: Server, fak
     assert server.tracebacks() == []
 
 
+@pytest.mark.slow
+async def test_a_desktop_of_another_version_is_explained_instead(server: Server, fake: FakeDaemon):
+    fake.launcher = True
+    fake.version = {"version": "0.0.9", "oldest": "0.0.1"}
+
+    async with server.session() as session:
+
+        async def shown(text: str) -> bool:
+            async with session.get("desktop/", headers=PAGE) as response:
+                return text in await response.text()
+
+        async with fake.running():
+            await eventually(lambda: shown("do not fit together"))
+            assert await shown("vizproxy is 0.0.9")
+            async with session.get("desktop/healthz") as response:
+                assert response.status == 503
+                assert "a sidecar of version" in (await response.json())["hint"]
+            code, reason = await closed(session, "websockify")
+            assert code == 1008
+            assert reason.startswith("cannot use the desktop: ")
+            terminal = await server.in_terminal("echo :$DISPLAY:")
+            assert ":77:" not in terminal
+        await eventually(lambda: shown("Waiting for the desktop"))
+        fake.version = OURS.told()
+        async with fake.running():
+            await eventually(lambda: shown("GET /"))
+
+
 # what the server is told, and what it tells others
 
 
@@ -254,6 +287,37 @@ async def test_use_counts_and_a_moving_picture_does_not(server: Server, fake: Fa
         async with session.post("desktop/api/v1/windows/tile") as response:
             assert response.status == 200
         assert await server.last_activity() > moment
+
+
+@pytest.mark.slow
+async def test_a_hub_that_nobody_else_tells_of_use_is_told(tmp_path: Path):
+    """A server that a hub has started, and that is none of JupyterHub's own, reports nothing itself."""
+    told: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "token of-the-hub"
+        told.append(await request.json())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hub/api/users/zoe/activity", take)
+    fake = FakeDaemon(tmp_path / "http.sock", launcher=True, activity=time.time())
+    assert fake.activity is not None
+    async with TestServer(app) as hub, fake.running():
+        environ = {
+            "VIZPROXY_SOCKET": str(fake.socket),
+            "JUPYTERHUB_ACTIVITY_URL": str(hub.make_url("/hub/api/users/zoe/activity")),
+            "JUPYTERHUB_API_TOKEN": "of-the-hub",
+            "JUPYTERHUB_SERVER_NAME": "gpu",
+        }
+        async with jupyter_server(tmp_path / "j", environ) as server:
+
+            async def reported() -> bool:
+                return bool(told)
+
+            await eventually(reported, timeout=20.0, of=server.log.read_text)
+            assert server.tracebacks() == []
+    assert told == [body("gpu", datetime.fromtimestamp(fake.activity, UTC))]
 
 
 # other servers

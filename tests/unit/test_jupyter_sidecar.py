@@ -9,8 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from vizproxy.errors import VersionError
 from vizproxy.jupyter.explain import Phase
-from vizproxy.jupyter.sidecar import PATIENCE_SECONDS, SidecarDesktop, read_failure
+from vizproxy.jupyter.sidecar import (
+    PATIENCE_SECONDS,
+    SidecarDesktop,
+    other_version,
+    read_failure,
+)
 
 
 class Clock:
@@ -111,3 +117,12 @@ def test_any_bytes_can_be_a_reason(tmp_path: Path):
     assert failure is not None
     assert len(failure[0]) < 5000
     assert failure[1] == ""
+
+
+def test_a_daemon_of_another_version():
+    error = VersionError("use the desktop", "it is 0.1 there and 9 here", "a newer sidecar")
+    explanation = other_version(error)
+    assert explanation.phase is Phase.FAILED
+    assert explanation.text == "It is 0.1 there and 9 here."
+    assert explanation.message == "cannot use the desktop: it is 0.1 there and 9 here"
+    assert "try a newer sidecar" in explanation.report

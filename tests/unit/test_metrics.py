@@ -154,7 +154,7 @@ def test_apps_of_any_name_make_a_bounded_number_of_series_that_parse(names: list
 
 
 def test_however_odd_the_numbers_of_xids_their_labels_are_few() -> None:
-    gpu = replace(measuring.GPU, xids={79: 1, **{number: 2 for number in range(1000, 1100)}, -1: 3})
+    gpu = replace(measuring.GPU, xids={79: 1, **dict.fromkeys(range(1000, 1100), 2), -1: 3})
     name = "vizproxy_gpu_xid_errors_total"
     now = replace(measuring.BUSY, gpu=gpu)
     assert value(now, f'{name}{{xid="79"}}') == 1

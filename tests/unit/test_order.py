@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from vizproxy.compatibility import OURS
 from vizproxy.config import Activity, Plan
 from vizproxy.errors import (
     FileSystemError,
@@ -58,6 +59,7 @@ def test_the_request(runtime: Path) -> None:
     request = asked.request(frozenset({9, 3}))
     assert request == {
         "type": "request",
+        **OURS.told(),
         "name": "voreen",
         "program": "voreen",
         "framebuffer": 5,

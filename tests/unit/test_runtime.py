@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -80,7 +81,7 @@ def test_what_a_killed_daemon_left_is_removed(tmp_path: Path) -> None:
     # the kernel has released it, the file is still there
     layout.lock.write_text("vizproxy 4194304\n")
     with owned(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+        assert {path.name for path in tmp_path.iterdir()} == {"lock", "displays"}
         assert layout.lock.read_text() == f"vizproxy {os.getpid()}\n"
 
 
@@ -205,6 +206,73 @@ def test_a_path_that_is_too_long_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_volume_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("vizproxy.runtime.fcntl.flock", no_locks)
+    root = tmp_path / "run"
+    root.mkdir(mode=0o700)
+    lock = Layout(root).lock
+    with (
+        pytest.raises(FileSystemError, match=f"cannot lock {lock}: {os.strerror(number).lower()}"),
+        leaving_word(root),
+        owned(root),
+    ):
+        pytest.fail("it was taken")
+    assert Layout(root).failure.read_text().startswith("cannot lock")
+    assert not lock.exists()
+    lock.write_text("vizproxy 7\n")
+    with pytest.raises(FileSystemError, match="cannot lock"), leaving_word(root), owned(root):
+        pytest.fail("it was taken")
+    assert lock.read_text() == "vizproxy 7\n"
+
+
+def test_a_lock_that_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    root.mkdir(mode=0o755)
+    os.mkfifo(root / "lock")  # whoever opens it to read it waits for a writer
+    for _ in range(2):
+        with pytest.raises(FileSystemError, match="cannot use"), leaving_word(root), owned(root):
+            pytest.fail("it was taken")
+        root.chmod(0o700)
+    assert [path.name for path in root.iterdir()] == ["lock"]
+
+
+def test_what_others_wrote_into_the_lock_is_not_repeated(tmp_path: Path) -> None:
+    with owned(tmp_path / "run") as layout:
+        layout.lock.write_bytes(b"vizproxy \x1b]0;nonsense\xff\n")
+        with pytest.raises(BusyError, match=r"\(pid unknown\)"), owned(layout.root):
+            pytest.fail("it was taken twice")
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_home_that_leads_elsewhere_is_not_followed(tmp_path: Path, kind: str) -> None:
+    elsewhere, layout = tmp_path / "elsewhere", Layout(tmp_path / "run")
+    elsewhere.mkdir()
+    layout.root.mkdir(mode=0o700)
+    layout.lock.write_text("vizproxy 7\n")
+    if kind == "file":
+        layout.home.touch()
+    else:
+        layout.home.symlink_to(elsewhere)
+    with owned(layout.root):
+        assert not os.path.lexists(layout.home)
+        layout.home.symlink_to(elsewhere)
+    assert list(layout.root.iterdir()) == []
+    assert elsewhere.is_dir()
+
+
+def test_a_directory_in_the_place_of_the_word_is_told(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.failure.mkdir()
+    with pytest.raises(FileSystemError, match=f"cannot remove {layout.failure}: "), owned(tmp_path):
+        pytest.fail("it was taken")
+
+
 # ---------------------------------------------------------------------------------- write_private
 
 
@@ -225,6 +293,26 @@ def test_a_private_file_does_not_follow_links(tmp_path: Path) -> None:
     write_private(file, b"secret")
     assert victim.read_text() == "precious"
     assert not file.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "readable by all"])
+def test_a_private_file_is_new_whatever_was_there(tmp_path: Path, kind: str) -> None:
+    victim, file = tmp_path / "victim", tmp_path / "secret"
+    victim.write_text("precious")
+    beside = tmp_path / ".secret.new"  # as one that was killed leaves it
+    match kind:
+        case "link":
+            beside.symlink_to(victim)
+        case "hard link":
+            beside.hardlink_to(victim)
+        case "pipe":
+            os.mkfifo(beside)
+        case _:
+            beside.touch(0o644)
+    write_private(file, b"secret")
+    assert victim.read_text() == "precious"
+    assert (file.read_bytes(), mode(file)) == (b"secret", 0o600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "victim"]
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
@@ -249,19 +337,38 @@ def test_why_it_failed_is_left_where_others_look_and_gone_with_the_next_start(
         assert not word.exists()
 
 
+def test_a_word_is_left_where_the_pid_of_a_killed_daemon_is_another_process_s_now(
+    tmp_path: Path,
+) -> None:
+    """As in a container that was started again: PIDs begin anew there."""
+    Layout(tmp_path).lock.write_text(f"vizproxy {os.getppid()}\n")
+    with pytest.raises(FileSystemError), leaving_word(tmp_path):
+        raise FileSystemError("start", "a reason", "")
+    assert Layout(tmp_path).failure.read_text() == "cannot start: a reason\n\n"
+
+
+def test_the_display_numbers_of_a_killed_daemon_are_kept_for_the_next_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    make_all(layout)
+    layout.lock.write_text("vizproxy 7\n")
+    with owned(tmp_path):
+        assert layout.displays.read_text() == "made by a daemon"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_in_a_file_s_place_is_told(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.lock.write_text("vizproxy 7\n")
+    layout.token.mkdir()
+    with pytest.raises(FileSystemError, match=f"cannot remove {layout.token}: "), owned(tmp_path):
+        pytest.fail("it was taken")
+
+
 def test_no_word_is_left_beside_another_daemon_or_in_no_directory(tmp_path: Path) -> None:
     with owned(tmp_path), pytest.raises(BusyError), leaving_word(tmp_path), owned(tmp_path):
         pass
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
-    )
-    try:
-        Layout(tmp_path).lock.write_text(f"vizproxy {child.pid}\n")
-        with pytest.raises(FileSystemError), leaving_word(tmp_path):
-            raise FileSystemError("start", "a reason", "")
-    finally:
-        child.communicate()
-        Layout(tmp_path).lock.unlink()
+    with owned(tmp_path), pytest.raises(FileSystemError), leaving_word(tmp_path):
+        raise FileSystemError("start", "a reason", "")
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").touch()

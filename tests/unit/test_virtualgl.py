@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vizproxy import virtualgl
+from tests.unit.libraries import X11, XCB, other, too_new
+from vizproxy import libraries, virtualgl
 from vizproxy.errors import MissingProgramError
+from vizproxy.libraries import LOADERS
 from vizproxy.virtualgl import FAKERS, VirtualGL, display_here, find, get, without
 
 HERE = find(None, os.environ)
@@ -87,6 +89,85 @@ def test_where_a_program_is_to_be_started_its_absence_is_an_error(tmp_path: Path
     )
     make_script(tmp_path)
     assert get(tmp_path, {}) == VirtualGL(tmp_path / "bin" / "vglrun", None)
+
+
+# ------------------------------------------------------------------ what the desktop has published
+
+
+def publish(share: Path, *supplied: str, lacking: tuple[tuple[str, str], ...] = ()) -> VirtualGL:
+    """Publish libraries, which need what this container lacks, and supply some of that."""
+    tree = share / "VirtualGL"
+    for name in FAKERS:
+        other(X11, tree / "lib64" / name, *lacking)
+    for name in supplied:
+        source = XCB if "cb" in name else XAU
+        other(source, tree / "needed" / name / name, *TRANSITIVE if source == XCB else ())
+    places = tuple(tree / "needed" / name for name in supplied)
+    return VirtualGL(None, tree / "lib64", places)
+
+
+XAU = X11.with_name("libXau.so.6")
+DIRECT = (("libxcb.so.1", "libqcb.so.1"),)
+TRANSITIVE = (("libXau.so.6", "libQau.so.6"),)
+
+
+def test_published_libraries_are_taken_last(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    published = publish(share)
+    assert find(None, {}, root=tmp_path, share=share) == published
+    assert find(tmp_path / "configured", {}, root=tmp_path, share=share) is None
+    own = make_libraries(tmp_path / "usr" / "lib64")
+    assert find(None, {}, root=tmp_path, share=share) == VirtualGL(None, own)
+    assert find(None, {}, root=tmp_path / "elsewhere") is None
+    assert find(None, {}, root=tmp_path / "elsewhere", share=tmp_path / "none") is None
+
+
+def test_libraries_that_are_missing_here_are_supplied_and_no_others(tmp_path: Path) -> None:
+    """One of them needs another in turn."""
+    published = publish(tmp_path, "libqcb.so.1", "libQau.so.6", lacking=DIRECT)
+    other(XAU, tmp_path / "VirtualGL" / "needed" / "libX11.so.6" / "libX11.so.6")
+    found = find(None, {}, root=tmp_path, share=tmp_path)
+    assert found == published
+    assert found is not None
+    env = found.environment(":1", {"LD_LIBRARY_PATH": "/own"})
+    places = [str(tmp_path / "VirtualGL" / "needed" / n) for n in ("libqcb.so.1", "libQau.so.6")]
+    assert env["LD_LIBRARY_PATH"].split(":") == [str(found.libraries), "/own", *places]
+    assert found.environment(":1", env)["LD_LIBRARY_PATH"] == env["LD_LIBRARY_PATH"]
+    loaded = subprocess.run(["/bin/true"], env=env, capture_output=True, text=True, check=True)
+    assert loaded.stderr == ""
+
+
+def test_a_program_may_bring_what_is_missing_itself(tmp_path: Path) -> None:
+    published = publish(tmp_path, lacking=DIRECT)
+    own = tmp_path / "conda"
+    other(XCB, own / "libqcb.so.1")
+    assert find(None, {}, root=tmp_path, share=tmp_path) is None
+    environ = {"LD_LIBRARY_PATH": f":{own}"}
+    assert find(None, environ, root=tmp_path, share=tmp_path) == published
+
+
+@pytest.mark.parametrize("supplied", [(), ("libqcb.so.1",)])
+def test_where_something_stays_missing_there_is_none(
+    tmp_path: Path, supplied: tuple[str, ...]
+) -> None:
+    publish(tmp_path, *supplied, lacking=DIRECT)
+    assert find(None, {}, root=tmp_path, share=tmp_path) is None
+
+
+def test_libraries_for_a_newer_glibc_cannot_be_used(tmp_path: Path) -> None:
+    published = publish(tmp_path)
+    assert published.libraries is not None
+    too_new(X11, published.libraries / FAKERS[-1])
+    assert find(None, {}, root=tmp_path, share=tmp_path) is None
+
+
+def test_nor_can_any_where_there_is_no_glibc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path)
+    for loaders in ({}, dict.fromkeys(LOADERS, "lib/ld-musl.so.1")):
+        monkeypatch.setattr(libraries, "LOADERS", loaders)
+        assert find(None, {}, root=tmp_path, share=tmp_path) is None
 
 
 # ----------------------------------------------------------------------------- starting through it

@@ -3,7 +3,8 @@
 Messages are JSON objects with a ``type``. The launcher tells what it can start (``offer``, again
 whenever that changes) and how each order came out (``started``, ``failed``). The daemon tells what
 programs need in their environment (``desktop``), when the desktop was last used (``activity``), and
-orders: ``start`` a program, ``look`` for new ones.
+orders: ``start`` a program, ``look`` for new ones. It begins with ``hello``, which tells its version,
+as ``offer`` tells the launcher's (:mod:`vizproxy.compatibility`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from vizproxy.api.messages import Reader
 from vizproxy.api.requests import check_websocket
 from vizproxy.api.services import SERVICES, Services
 from vizproxy.broker.menu import Icon, Offer
+from vizproxy.broker.snapshot import Level
+from vizproxy.compatibility import OURS, Side, misfit
 from vizproxy.errors import (
     EXIT_UNAVAILABLE,
     InvalidRequestError,
@@ -65,6 +68,7 @@ class Session:
         self._numbers = itertools.count(1)
         self._orders: dict[int, asyncio.Future[str]] = {}
         self._look = asyncio.Event()
+        self._version: Side | None = None
 
     async def start(self, offer: str) -> str:
         """Have a program started; return the id of its app.
@@ -98,6 +102,7 @@ class Session:
         """
         menu = self._services.menu
         number = menu.join(self)
+        await self._send({"type": "hello", **OURS.told()})
         telling = [
             asyncio.create_task(self._tell_desktop(), name="launcher: desktop"),
             asyncio.create_task(self._tell_activity(), name="launcher: activity"),
@@ -124,6 +129,8 @@ class Session:
         told, offers = await asyncio.to_thread(_read, text)
         match told.get("type"):
             case "offer":
+                if not self._fits(Side.of(told)):
+                    return
                 self._services.menu.offer(number, offers)
                 log.info("%d programs are offered for the menu", len(offers))
             case "started":
@@ -134,6 +141,19 @@ class Session:
                 self._answer(told, error=RefusedError(message, hint, EXIT_UNAVAILABLE))
             case _:
                 pass  # of a newer version
+
+    def _fits(self, version: Side) -> bool:
+        """Whether a launcher of a version can be used. If not, people are told once, on the page."""
+        error = misfit(
+            desktop=OURS, program=version, action="start the notebook's programs from the menu"
+        )
+        if version != self._version:
+            self._version = version
+            if error is not None:
+                self._services.broker.announce(Level.WARNING, "version", str(error))
+            elif version != OURS:
+                log.debug("the launcher is of version %s", version.version)
+        return error is None
 
     def _answer(
         self, told: Mapping[str, Any], *, app: str = "", error: VizproxyError | None = None
@@ -159,6 +179,7 @@ class Session:
                     "type": "desktop",
                     "environment": dict(environment.variables),
                     "virtualgl_display": environment.virtualgl_display,
+                    "published": self._services.publisher.is_published,
                 }
                 if now != told:
                     told = now

@@ -4,6 +4,7 @@ Messages are JSON objects with a ``type``. The runner begins with ``request`` an
 ``granted`` or ``refused``; then it tells ``pids`` whenever they change, now and then ``use`` (what
 its processes use, if it can tell), and at the end ``ended``. What else it tells is not listened to. The
 daemon may say ``look`` (tell the PIDs now), ``stop`` (end the app) and ``ended`` (the lease is over).
+``request`` and ``granted`` tell the version of who sends them (:mod:`vizproxy.compatibility`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Any, Final, TypeGuard
 
 from aiohttp import WSMsgType, web
 
+from vizproxy import compatibility
 from vizproxy.api.messages import Reader
 from vizproxy.api.requests import check_websocket
 from vizproxy.api.services import SERVICES, Services
 from vizproxy.broker.broker import LOOK_SECONDS
 from vizproxy.broker.leases import MAX_NAME_CHARS, Lease, Wish
+from vizproxy.compatibility import OURS, Side
 from vizproxy.config import Activity, Plan
 from vizproxy.errors import InvalidRequestError, VizproxyError
 
@@ -93,7 +96,9 @@ class Session:
         broker = self._services.broker
         lease: Lease | None = None
         try:
-            wish, pids = parse_request(await self._first())
+            told = await self._first()
+            _check_version(Side.of(told))  # first: of another version, it may speak otherwise
+            wish, pids = parse_request(told)
             await self._services.desktop.ready_for_apps(READY_SECONDS)
             lease = await broker.admit(wish, self, pids=pids)
             if not wish.again:
@@ -139,6 +144,7 @@ class Session:
         environment = self._services.desktop.environment_for(lease.plan)
         return {
             "type": "granted",
+            **OURS.told(),
             "id": lease.id,
             "plan": lease.plan.value,
             "framebuffer": lease.granted,
@@ -163,6 +169,17 @@ class Session:
                 await self._socket.send_str(json.dumps(message))
         except (ConnectionError, RuntimeError, TimeoutError):
             log.debug("a runner has left, or is stuck, and was not told %s", message["type"])
+
+
+def _check_version(program: Side) -> None:
+    """Check that a runner is of a version that works with this one.
+
+    Raises:
+        VersionError: it is not.
+    """
+    if program != OURS:
+        log.debug("a runner is of version %s", program.version)
+    compatibility.check(desktop=OURS, program=program, action="run a program on the desktop")
 
 
 def _refusal(error: VizproxyError) -> dict[str, Any]:

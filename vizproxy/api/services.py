@@ -23,6 +23,7 @@ from vizproxy.gateway.access import Gatekeeper, Role
 from vizproxy.gateway.idleness import Idleness
 from vizproxy.gateway.viewer import Gateway
 from vizproxy.metrics.meter import Meter
+from vizproxy.publish import Publisher
 from vizproxy.x11.screen import Screen
 
 
@@ -75,6 +76,7 @@ class Services:
     scrapes: Scrapes
     open_scrapes: Scrapes
     idleness: Idleness
+    publisher: Publisher
     changes: Changes
     app_changes: Changes
     sockets: OpenSockets

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vizproxy.api.views import framebuffer_json
 from vizproxy.broker.snapshot import Snapshot
+from vizproxy.compatibility import OLDEST
 from vizproxy.display.gpuhealth import Condition as GpuCondition
 from vizproxy.display.gpuhealth import GpuStatus
 from vizproxy.supervise.machine import UP, State
@@ -116,6 +117,7 @@ class Status:
             size = {"name": self.display, **asdict(self.size)}
         return {
             "version": self.version,
+            "oldest": OLDEST,
             "revision": self.revision,
             "state": self.health.condition.value,
             "summary": self.health.summary,

@@ -136,7 +136,8 @@ class Display:
     virtualgl_dir: Path | None = setting(
         _OPTIONAL_PATH,
         None,
-        "Directory of VirtualGL; unset, /opt/VirtualGL, else where PATH or the system has it.",
+        "Directory of VirtualGL; unset, /opt/VirtualGL, else where PATH or the system has it, else "
+        "what the desktop has published.",
     )
     size: Size = setting(
         _SIZE,
@@ -327,6 +328,18 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What is published in runtime.dir for programs in other containers."""
+
+    source: Path | None = setting(
+        _OPTIONAL_PATH,
+        None,
+        "Directory of the launcher vizproxy-run, which is published with VirtualGL, if that is "
+        "here; unset, nothing is.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What the daemon writes about itself."""
 
@@ -356,6 +369,7 @@ class Config:
     web: Web = field(default_factory=Web)
     jupyter: Jupyter = field(default_factory=Jupyter)
     metrics: Metrics = field(default_factory=Metrics)
+    share: Share = field(default_factory=Share)
     log: Log = field(default_factory=Log)
 
     @property

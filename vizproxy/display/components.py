@@ -23,15 +23,15 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from vizproxy.config import Config
-from vizproxy.display import xauth, xprobe
-from vizproxy.display.files import X11_SOCKETS, display_answers
-from vizproxy.errors import DisplayError
+from vizproxy.display import confined, xauth, xprobe
+from vizproxy.display.numbers import DisplayAddress, remember, socket_path
+from vizproxy.errors import DisplayError, FileSystemError
 from vizproxy.runtime import FILE_MODE, Layout
 from vizproxy.supervise.graph import Component
 from vizproxy.supervise.probes import ProbeError, http_server, rfb_server
@@ -47,60 +47,6 @@ _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"
 
 SOCKET_UMASK: Final = 0o177
 """For a child that makes nothing but a socket: mode 0600."""
-
-
-@dataclass(slots=True)
-class DisplayAddress:
-    """An X server's display number: chosen by the configuration or by the server at its first start.
-
-    Kept over restarts of the server, so that the environment that users were given stays true, unless
-    somebody else takes it meanwhile. ``former`` are numbers that are held by servers that could not be
-    killed.
-    """
-
-    number: int | None = None
-    configured: bool = field(init=False)
-    starting: bool = field(default=False, init=False)
-    former: list[int] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self.configured = self.number is not None
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """All numbers that its servers have had."""
-        return tuple(self.former) if self.number is None else (*self.former, self.number)
-
-    def starts(self) -> None:
-        """A server is about to start. If another one has taken the number, it gets a new one.
-
-        That is so only after a start in vain: of a server that has just ended, something may still be
-        there for a moment.
-        """
-        number, in_vain, self.starting = self.number, self.starting, True
-        if number is not None and in_vain and not self.configured and display_answers(number):
-            log.warning("another X server has taken the display :%d: a new one is chosen", number)
-            self.number = None
-
-    def started(self, number: int) -> None:
-        """The server accepts clients."""
-        self.number, self.starting = number, False
-
-    def abandon(self) -> str:
-        """The server could not be killed, so its display stays taken; say what that means."""
-        if self.number is None:
-            return ""
-        taken = f", and its display {self.name} stays taken"
-        if self.configured:
-            return taken
-        self.former.append(self.number)
-        self.number = None
-        return f"{taken}: a next one has another number, in a new environment (`vizproxy env`)"
-
-    @property
-    def name(self) -> str | None:
-        """The display's name (``:0``), or None before the first start."""
-        return None if self.number is None else f":{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +140,8 @@ class Stack:
         It must keep its abstract socket (no ``-nolisten local``): choosing a number by itself, it
         takes no lock file, and the abstract socket is all that tells it that a number is taken.
         """
-        address.starts()
-        display = () if address.name is None else (address.name,)
+        number = address.starts()
+        display = () if number is None else (f":{number}",)
         argv = (
             self.programs["xorg"],
             *display,
@@ -213,8 +159,9 @@ class Stack:
         return self._spec(name, argv, log)
 
     def window_manager(self) -> ProcessSpec:
-        """openbox with our configuration, and without session management."""
+        """openbox with our configuration, without session management, and confined."""
         argv = (
+            *(sys.executable, "-I", "-S", confined.__file__),
             self.programs["window_manager"],
             "--sm-disable",
             *("--config-file", str(self.layout.openbox)),
@@ -281,13 +228,24 @@ class Stack:
     # probes
 
     async def _xorg_ready(self, child: Child) -> None:
-        self.address.started(await _reported_number(child))
+        await self._started(self.address, child)
         try:
             await self._connect()
         except DisplayError as error:
             raise ProbeError(error.why) from error
         # Xorg makes its log readable for all, whatever the umask.
         await asyncio.to_thread(self.layout.xorg_log.chmod, FILE_MODE)
+
+    async def _started(self, address: DisplayAddress, child: Child) -> None:
+        """An X server tells its number, which is written down."""
+        address.started(await _reported_number(child))
+        numbers = {"xorg": self.address.number}
+        if self.address_3d is not None:
+            numbers["xorg3d"] = self.address_3d.number
+        try:
+            await asyncio.to_thread(remember, self.layout, numbers)
+        except FileSystemError as error:
+            log.warning("%s", error)
 
     async def _xorg_healthy(self, child: Child) -> None:
         del child
@@ -306,14 +264,16 @@ class Stack:
         await self.attach()
 
     async def _xorg3d_ready(self, address: DisplayAddress, child: Child) -> None:
-        address.started(await _reported_number(child))
+        await self._started(address, child)
         await self._xorg3d_healthy(address, child)
         await asyncio.to_thread(self.layout.xorg3d_log.chmod, FILE_MODE)
 
     async def _xorg3d_healthy(self, address: DisplayAddress, child: Child) -> None:
         del child
         authority = await asyncio.to_thread(self.layout.xauthority.read_bytes)
-        await xprobe.check_glx(X11_SOCKETS / f"X{address.number}", xauth.cookie_in(authority))
+        if address.number is None:
+            raise ProbeError("has not told its display number")
+        await xprobe.check_glx(socket_path(address.number), xauth.cookie_in(authority))
 
     async def _window_manager_there(self, child: Child) -> None:
         del child

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import socket
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from typing import Final
 from vizproxy.config import Config
 from vizproxy.display import xauth, xorgconf
 from vizproxy.display.plan import Facts, RenderingPlan
-from vizproxy.errors import BusyError, FileSystemError, MissingProgramError, system_reason
+from vizproxy.errors import FileSystemError, MissingProgramError, system_reason
 from vizproxy.runtime import Layout, cannot, write_private
 
 X11_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108 - where every X client looks
@@ -77,41 +76,6 @@ def prepare_socket_directory() -> None:
         ) from error
 
 
-def check_display_free(number: int) -> None:
-    """Check that no X server answers on a display number.
-
-    Raises:
-        BusyError: one does.
-    """
-    if display_answers(number):
-        raise BusyError(
-            f"start the X server on display :{number}",
-            "another X server runs there",
-            "another display.number, or none for the first free one",
-        )
-
-
-def remove_dead_display(number: int) -> None:
-    """Remove the socket and the lock of an X server that was killed and could not do it itself."""
-    if display_answers(number):
-        return
-    lock = Path(f"/tmp/.X{number}-lock")  # noqa: S108 - where every X server has its lock
-    for leftover in (X11_SOCKETS / f"X{number}", lock):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
-
-
-def display_answers(number: int) -> bool:
-    """Whether there is an X server for a display number, whoever's it is."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(X11_SOCKETS / f"X{number}"))
-        except OSError as error:
-            return error.errno == errno.EAGAIN  # it is there, with a full backlog
-    return True
-
-
 def write_files(
     config: Config, plan: RenderingPlan, facts: Facts, layout: Layout, templates: Path
 ) -> None:
@@ -145,6 +109,8 @@ def _write_openbox(layout: Layout, templates: Path) -> None:
     # openbox reads its theme from the user's data directory and its menu from an absolute path.
     theme = layout.home / ".local" / "share" / "themes" / "vizproxy" / "openbox-3"
     try:
+        if layout.home.is_symlink():  # not ours: it would lead elsewhere
+            layout.home.unlink()
         theme.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot(f"make {theme}", error) from error

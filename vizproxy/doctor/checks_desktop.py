@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from vizproxy.compatibility import is_older, misfit
 from vizproxy.config import Plan
 from vizproxy.doctor.case import Case
 from vizproxy.doctor.check import Verdict, fine, lesser, wrong
@@ -187,3 +188,27 @@ def told(case: Case) -> tuple[str, str, str]:
         return running.plan, "the desktop runs by it", ""
     assert not isinstance(chosen, PlanError)  # noqa: S101 - a desktop that runs elsewhere, runs
     return chosen.name.value, chosen.reason, chosen.warning
+
+
+def version(case: Case) -> Iterator[Verdict]:
+    """Does the desktop's vizproxy work with the one here, where programs are started?"""
+    desktop = case.machine.desktop.value
+    if desktop is None or desktop.version is None or desktop.beside is None or case.here:
+        return
+    theirs, ours = desktop.version, desktop.beside
+    both = f"the desktop's vizproxy is {theirs.version}, and the one here is {ours.version}"
+    error = misfit(desktop=theirs, program=ours, action="")
+    if error is not None:
+        yield wrong(
+            both, f"programs cannot be started on the desktop: {error.why}", f"try {error.hint}"
+        )
+    elif theirs.version != ours.version:
+        yield lesser(
+            both,
+            "they work together, but without what is new in the newer one",
+            f"`pip install vizproxy=={theirs.version}` here"
+            if is_older(ours.version, theirs.version)
+            else f"use a sidecar of version {ours.version}",
+        )
+    else:
+        yield fine(f"both sides are {ours.version}")

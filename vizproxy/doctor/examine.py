@@ -36,6 +36,7 @@ CHECKS: Final = (
     Check("jupyter", "Jupyter", checks_jupyter.jupyter),
     Check("desktop", "Desktop", checks_desktop.desktop),
     Check("plan", "Rendering plan", checks_desktop.plan),
+    Check("version", "Version", checks_desktop.version),
 )
 """Every check, in the order in which people read their findings."""
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from vizproxy.compatibility import OURS, Side
 from vizproxy.display import xauth, xprobe
 from vizproxy.display.files import X11_SOCKETS
 from vizproxy.doctor.case import PlanInForce
@@ -58,7 +59,10 @@ async def look(
         for name in names
         if (number := _DISPLAY.fullmatch(name)) is not None
     ]
-    return known(RunningDesktop(state, summary, plan, tuple(displays), cookie))
+    version = Side.of(status)
+    return known(
+        RunningDesktop(state, summary, plan, tuple(displays), cookie, version=version, beside=OURS)
+    )
 
 
 def plan_in_force(status: Mapping[str, Any]) -> PlanInForce | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from vizproxy.compatibility import Side
+
 T = TypeVar("T")
 
 
@@ -303,13 +305,18 @@ class XDisplay:
 
 @dataclass(frozen=True, slots=True)
 class RunningDesktop:
-    """The desktop that answers on vizproxy's socket: its state, summary, plan, X servers and cookie."""
+    """The desktop that answers on vizproxy's socket: its state, summary, plan, X servers and cookie.
+
+    ``version`` is its vizproxy's, and ``beside`` that of the one which asked it.
+    """
 
     state: str
     summary: str
     plan: str
     displays: tuple[XDisplay, ...]
     cookie: Fact[Place]
+    version: Side | None = None
+    beside: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ CONNECT_TIMEOUT_SECONDS: Final = 5.0
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
 """How long a peer may take to answer a close frame before its connection is cut."""
 
-SHUTDOWN_SECONDS: Final = 0.5
+SHUTDOWN_SECONDS: Final = 0.2
 """The same at the end of the desktop, which a container's runtime may want within a second."""
 
 

@@ -94,6 +94,7 @@ class EmbeddedDesktop:
         self._setpriv = setpriv
         self._started = started
         self._pauses = pauses or Pauses()
+        self.misfit = None  # it is of our own version
         self._clock = clock
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._said: list[str] = []

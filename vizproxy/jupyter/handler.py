@@ -53,6 +53,10 @@ class Desktop(Protocol):
     def socket(self) -> Path:
         """Where the daemon listens."""
 
+    @property
+    def misfit(self) -> Explanation | None:
+        """Why it cannot be used although its daemon answers."""
+
     def wanted(self) -> None:
         """Somebody looks at it, or for it."""
 
@@ -76,6 +80,9 @@ class DesktopHandler(NamedLocalProxyHandler):  # type: ignore[misc]  # it has no
     async def proxy(self, port: int, path: str) -> None:
         """Pass a request on. Whatever method it has, it comes through here."""
         self._desktop.wanted()
+        if self._desktop.misfit is not None:
+            self._show(self._desktop.misfit, path)
+            return
         try:
             await super().proxy(port, path)
         except OSError as error:
@@ -87,7 +94,9 @@ class DesktopHandler(NamedLocalProxyHandler):  # type: ignore[misc]  # it has no
             await self._explain(_cause(error.__context__), path)
 
     async def _explain(self, error: BaseException, path: str) -> None:
-        explanation = await self._desktop.explain(error)
+        self._show(await self._desktop.explain(error), path)
+
+    def _show(self, explanation: Explanation, path: str) -> None:
         log.debug("%s", explanation.message)
         self._explained = True
         self.set_status(503)
@@ -136,6 +145,9 @@ class DesktopHandler(NamedLocalProxyHandler):  # type: ignore[misc]  # it has no
         """Connect a WebSocket that was accepted already: what is wrong is told by closing it."""
         self.is_websocket = True
         self._desktop.wanted()
+        if self._desktop.misfit is not None:
+            self.close(REFUSED, self._desktop.misfit.message)
+            return
         try:
             await super().open(path)
         except HTTPClientError as error:

@@ -21,8 +21,9 @@ from typing import Any, Final
 import aiohttp
 
 from vizproxy.client import unreachable
+from vizproxy.compatibility import OURS, Side, misfit
 from vizproxy.config import Tile
-from vizproxy.errors import InternalError, InvalidRequestError, VizproxyError
+from vizproxy.errors import InternalError, InvalidRequestError, VersionError, VizproxyError
 from vizproxy.jupyter.offer import Offer, look
 from vizproxy.jupyter.starting import start
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 """How long is waited before the next try: the first time, and after many."""
+
+MAX_ABSENT_SECONDS: Final = 1.0
+"""The longest wait while nobody listens: who has started a daemon anew wants its desktop back."""
 
 STABLE_SECONDS: Final = 5.0
 """After so long a connection counts as good, and the next pause is a short one again."""
@@ -52,7 +56,9 @@ class Launcher:
     ``on_desktop`` is told the environment that makes programs appear on the desktop, in the daemon's
     words, and the display of VirtualGL, if there is one: when both are known, and when they change.
     ``on_activity`` is told when the desktop was last used, in seconds of the epoch, and ``on_lost``
-    that the daemon is not there any more. They are called on the event loop and must not block.
+    that the daemon is not there any more. ``on_version`` is told, first of all, why the desktop's
+    version cannot be used with this one; None, that it can. Nothing else is passed on of one that
+    cannot. They are called on the event loop and must not block.
     ``environ`` is the environment of this server, which programs are given.
     """
 
@@ -64,6 +70,7 @@ class Launcher:
         on_desktop: Callable[[Mapping[str, str], str | None], None],
         on_activity: Callable[[float], None],
         on_lost: Callable[[], None],
+        on_version: Callable[[VersionError | None], None] = lambda _: None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._path = socket
@@ -71,6 +78,7 @@ class Launcher:
         self._on_desktop = on_desktop
         self._on_activity = on_activity
         self._on_lost = on_lost
+        self._on_version = on_version
         self._environ = environ
         self._offer: Offer | None = None  # nobody has looked yet
         self._told: str | None = None
@@ -80,6 +88,8 @@ class Launcher:
         self._look_wanted = False
         self._looking = False
         self._now = asyncio.Event()
+        self._desktop: Side | None = None
+        self._misfit: VersionError | None = None
         self._said: deque[str] = deque(maxlen=3)
 
     async def run(self, until_there: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -96,18 +106,18 @@ class Launcher:
                 await until_there()
             while True:
                 began = loop.time()
-                await self._connect(tasks)
+                longest = await self._connect(tasks)
                 if loop.time() - began > STABLE_SECONDS:
                     failures = 0
-                await self._pause(failures)
+                await self._pause(failures, longest)
                 failures += 1
 
     def try_now(self) -> None:
         """Connect without waiting for the next try, since the daemon may be there now."""
         self._now.set()
 
-    async def _pause(self, failures: int) -> None:
-        seconds = pause_seconds(failures, random.random())  # noqa: S311 - no secret
+    async def _pause(self, failures: int, longest: float) -> None:
+        seconds = pause_seconds(failures, random.random(), longest)  # noqa: S311 - no secret
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._now.wait()
@@ -115,8 +125,11 @@ class Launcher:
 
     # the connection
 
-    async def _connect(self, tasks: asyncio.TaskGroup) -> None:
-        """Connect, if that is possible now, and do what the daemon says until the connection ends."""
+    async def _connect(self, tasks: asyncio.TaskGroup) -> float:
+        """Connect, if that is possible now, and do what the daemon says until the connection ends.
+
+        Returns the longest pause that makes sense before the next try, in seconds.
+        """
         clock = asyncio.get_running_loop().time
         try:
             async with self._connected() as socket:
@@ -129,11 +142,17 @@ class Launcher:
                     self._said.clear()
                 self._say(f"lost the desktop at {self._path}: {why}")
             self._call(self._on_lost)
+            if self._misfit is not None:  # the next one may be another
+                self._misfit = None
+                self._call(self._on_version, None)
         except aiohttp.WSServerHandshakeError as error:
             why = f"the daemon there answers with HTTP status {error.status}"
             self._say(f"cannot offer programs to the desktop at {self._path}: {why}")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._say(unreachable(self._path, error).message)
+            if isinstance(error, aiohttp.ClientConnectorError):
+                return MAX_ABSENT_SECONDS
+        return MAX_PAUSE_SECONDS
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Socket]:
@@ -146,7 +165,7 @@ class Launcher:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 )
             async with socket:
-                self._socket, self._told = socket, None
+                self._socket, self._told, self._desktop = socket, None, None
                 try:
                     yield socket
                 finally:
@@ -168,6 +187,10 @@ class Launcher:
 
     def _take(self, text: str, socket: Socket, tasks: asyncio.TaskGroup) -> None:
         told = json.loads(text)
+        if self._desktop is None:  # the first message is `hello`, or of a version without
+            self._judge(Side.of(told))
+        if self._misfit is not None:
+            return
         match told["type"]:
             case "desktop":
                 env = {str(name): str(value) for name, value in told["environment"].items()}
@@ -180,6 +203,16 @@ class Launcher:
                 tasks.create_task(self._carry_out(order, entry, socket), name="start a program")
             case "look":
                 self._look_soon(tasks)
+
+    def _judge(self, desktop: Side) -> None:
+        """See whether the desktop's version can be used."""
+        self._desktop = desktop
+        self._misfit = misfit(desktop=desktop, program=OURS, action="use the desktop")
+        if self._misfit is not None:
+            self._say(str(self._misfit))
+        elif desktop != OURS:
+            log.debug("the desktop is of version %s", desktop.version)
+        self._call(self._on_version, self._misfit)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
@@ -249,10 +282,9 @@ class Launcher:
         return app
 
 
-def pause_seconds(failures: int, jitter: float) -> float:
+def pause_seconds(failures: int, jitter: float, longest: float = MAX_PAUSE_SECONDS) -> float:
     """How long to wait after so many failures in a row; ``jitter``, from 0 to 1, keeps many apart."""
-    longest = min(MAX_PAUSE_SECONDS, PAUSE_SECONDS * 2.0 ** min(failures, 10))
-    return longest * (1 - jitter / 4)
+    return min(longest, PAUSE_SECONDS * 2.0 ** min(failures, 10)) * (1 - jitter / 4)
 
 
 async def _send(socket: Socket, message: str) -> None:

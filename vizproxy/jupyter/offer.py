@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vizproxy.compatibility import OURS
 from vizproxy.config import Tile
 from vizproxy.jupyter import icons
 from vizproxy.jupyter.entries import Entry, find
@@ -22,7 +23,7 @@ class Offer:
     """The programs by their ids, and the message that tells of them."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
-    message: str = '{"type": "offer", "entries": []}'
+    message: str = json.dumps({"type": "offer", **OURS.told(), "entries": []})
 
 
 def look(environ: Mapping[str, str], tiles: Sequence[Tile]) -> Offer:
@@ -43,7 +44,8 @@ def make(entries: Sequence[Entry], pictures: Mapping[str, Icon]) -> Offer:
                 room -= size
                 told.append(item)
                 break
-    message = json.dumps({"type": "offer", "entries": told}, ensure_ascii=False)
+    offer = {"type": "offer", **OURS.told(), "entries": told}
+    message = json.dumps(offer, ensure_ascii=False)
     offered = {item["id"] for item in told}
     return Offer({entry.id: entry for entry in entries if entry.id in offered}, message)
 

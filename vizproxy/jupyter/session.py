@@ -14,6 +14,7 @@ from traitlets.config import Config as TraitsConfig
 
 from vizproxy import virtualgl
 from vizproxy.config import Config, InvalidConfigError, Jupyter, JupyterStart, VirtualGLFor, load
+from vizproxy.errors import VersionError
 from vizproxy.jupyter import proxy
 from vizproxy.jupyter.activity import Activity
 from vizproxy.jupyter.embedded import EmbeddedDesktop, command
@@ -22,8 +23,9 @@ from vizproxy.jupyter.handler import DesktopHandler, encoded
 from vizproxy.jupyter.hub import Hub, HubReporter
 from vizproxy.jupyter.launcher import Launcher
 from vizproxy.jupyter.place import Embedded, choose, look_around
-from vizproxy.jupyter.sidecar import SidecarDesktop
+from vizproxy.jupyter.sidecar import SidecarDesktop, other_version
 from vizproxy.jupyter.surroundings import Surroundings
+from vizproxy.runtime import Layout
 from vizproxy.thisside import PAGE_VARIABLE, SOCKET_VARIABLE
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Session:
         self._surroundings: Surroundings | None = None
         self._reporter: HubReporter | None = None
         self._virtualgl: virtualgl.VirtualGL | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._told: tuple[Mapping[str, str], str | None] = ({}, None)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._proxied = False
         self._root = ""
 
@@ -147,6 +150,7 @@ class Session:
             on_desktop=self._desktop_is,
             on_activity=self._activity.used,
             on_lost=self._activity.lost,
+            on_version=self._version_is,
             environ=self._environ,
         )
         self._server.io_loop.add_callback(self.start)
@@ -167,11 +171,7 @@ class Session:
 
     async def start(self) -> None:
         """Start the desktop, if it is to be started with the server, and talk to its daemon."""
-        if self._settings.virtualgl is not VirtualGLFor.NEVER:
-            directory = self._config.display.virtualgl_dir if self._config else None
-            self._virtualgl = await asyncio.to_thread(
-                virtualgl.find, directory, dict(self._environ)
-            )
+        await self._find_virtualgl()
         if (
             isinstance(self._desktop, EmbeddedDesktop)
             and self._settings.start is JupyterStart.SERVER
@@ -183,10 +183,11 @@ class Session:
 
     async def stop(self) -> None:
         """End what was started, and leave nothing behind."""
-        for task in self._tasks:
+        tasks = set(self._tasks)
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_TASKS_END_SECONDS)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_TASKS_END_SECONDS)
         if isinstance(self._desktop, EmbeddedDesktop):
             await self._desktop.stop()
         if self._surroundings is not None:
@@ -205,7 +206,8 @@ class Session:
     def _in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name=f"vizproxy {name}")
         task.add_done_callback(_log_failure)
-        self._tasks.append(task)
+        task.add_done_callback(self._tasks.discard)
+        self._tasks.add(task)
 
     def _daemon_started(self) -> None:
         if self._launcher is not None:
@@ -214,8 +216,33 @@ class Session:
     def _desktop_is(self, environment: Mapping[str, str], virtualgl_display: str | None) -> None:
         if self._activity is not None:
             self._activity.listens()
+        self._told = environment, virtualgl_display
+        self._tell_surroundings()
+        if virtualgl_display is not None and self._virtualgl is None:
+            self._in_background("VirtualGL", self._look_again())
+
+    def _tell_surroundings(self) -> None:
         if self._surroundings is not None:
-            self._surroundings.desktop_is(environment, virtualgl_display)
+            self._surroundings.desktop_is(*self._told)
+
+    async def _look_again(self) -> None:
+        """Look for VirtualGL once more: the desktop may have published its own meanwhile."""
+        await self._find_virtualgl()
+        if self._virtualgl is not None:
+            self._tell_surroundings()
+
+    async def _find_virtualgl(self) -> None:
+        if self._desktop is None or self._settings.virtualgl is VirtualGLFor.NEVER:
+            return
+        directory = self._config.display.virtualgl_dir if self._config else None
+        share = Layout(self._desktop.socket.parent).share
+        self._virtualgl = await asyncio.to_thread(
+            virtualgl.find, directory, dict(self._environ), share=share
+        )
+
+    def _version_is(self, error: VersionError | None) -> None:
+        if isinstance(self._desktop, SidecarDesktop):
+            self._desktop.misfit = None if error is None else other_version(error)
 
     def _counts(self, handler: DesktopHandler) -> bool:
         # For each message of a WebSocket, in both directions: nothing here may take long.

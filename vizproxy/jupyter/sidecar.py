@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from vizproxy.client import unreachable
+from vizproxy.errors import VersionError
 from vizproxy.jupyter.explain import Explanation, Phase, as_sentence
 from vizproxy.runtime import Layout
 
@@ -23,6 +24,8 @@ class SidecarDesktop:
 
     def __init__(self, socket: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.socket = socket
+        self.misfit: Explanation | None = None
+        """Why its desktop cannot be used although it answers."""
         self._clock = clock
         self._began = clock()
 
@@ -50,6 +53,19 @@ class SidecarDesktop:
                 return _forbidden(self.socket, message)
             case _:
                 return silent(message)
+
+
+def other_version(error: VersionError) -> Explanation:
+    """A daemon whose version and ours do not work together."""
+    return Explanation(
+        Phase.FAILED,
+        "The desktop and this server do not fit together",
+        as_sentence(error.why),
+        error.message,
+        error.hint,
+        advice="Your administrator will want to know this:",
+        report=f"vizproxy: {error}",
+    )
 
 
 def silent(message: str) -> Explanation:

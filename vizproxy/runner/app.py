@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from vizproxy.cgroups import MemoryWatch, Shortage
 from vizproxy.errors import exit_reason
 from vizproxy.runner.order import Order, not_executable, own_environment, start_for, through_shell
 from vizproxy.runner.tree import ProcessTree
@@ -20,6 +22,9 @@ TAIL_LINES: Final = 20
 MAX_LINE_CHARS: Final = 300
 _OUTPUT_SECONDS: Final = 0.5
 """How long the end of an app's output is awaited after its end."""
+
+_KILLED: Final = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
+"""The exit statuses of a program that was killed, and of a shell that has run one (POSIX, 2.8.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +71,32 @@ class Foreground:
 
 
 class Detached:
-    """The app is a child of the keeper; its output is kept, in case that it fails."""
+    """The app is a child of the keeper; its output is kept, in case that it fails.
+
+    ``memory`` is that of the container in which both are.
+    """
 
     def __init__(
-        self, order: Order, directory: Path, answer: Callable[[Mapping[str, Any]], None]
+        self,
+        order: Order,
+        directory: Path,
+        answer: Callable[[Mapping[str, Any]], None],
+        memory: MemoryWatch,
     ) -> None:
         self.tree = ProcessTree(0, order.mark)
         self.needs_keeper = True  # who else would read its output?
         self._order = order
         self._directory = directory
         self._answer = answer
+        self._memory = memory
+        self._watching: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     async def start(self, granted: Mapping[str, Any]) -> None:
         start = start_for(self._order, granted, own_environment())
+        self._watching = asyncio.create_task(self._memory.watch(), name="memory")
         try:
             try:
                 self._process = await self._spawn(start.argv, start.environment)
@@ -128,7 +143,19 @@ class Detached:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OUTPUT_SECONDS):
                     await self._reading
-        return Ending(exit_reason(status), status != 0, tuple(self._tail) if status else ())
+        shortage = await self._memory.explain() if status in _KILLED else None
+        if self._watching is not None:
+            self._watching.cancel()
+        reason = ending_reason(status, shortage)
+        return Ending(reason, status != 0, tuple(self._tail) if status else ())
+
+
+def ending_reason(status: int, shortage: Shortage | None) -> str:
+    """How an app has ended, as it goes on from its name; a shell tells of a killed program by 137."""
+    if shortage is None:
+        return exit_reason(status)
+    killed = f"{exit_reason(-signal.SIGKILL)}{shortage}"
+    return killed if status < 0 else f"{exit_reason(status)}: a program of it {killed}"
 
 
 def _readable(line: bytes) -> str:

@@ -19,8 +19,10 @@ from typing import Any, Final
 
 import aiohttp
 
+from vizproxy import compatibility
 from vizproxy.client import unreachable
-from vizproxy.errors import NotRunningError, RefusedError
+from vizproxy.compatibility import OURS, Side
+from vizproxy.errors import NotRunningError, RefusedError, VersionError
 from vizproxy.runner.app import App
 from vizproxy.runner.order import Order
 from vizproxy.runner.use import Use
@@ -158,7 +160,7 @@ class Keeper:
                     wait = next(waits)
                 except NotRunningError:
                     wait = next(waits)
-                except RefusedError:
+                except (RefusedError, VersionError):
                     wait = REFUSED_SECONDS  # the app goes on without a lease for now
 
     async def _listen(self, socket: Socket, tasks: asyncio.TaskGroup) -> bool:
@@ -197,6 +199,8 @@ class Keeper:
             async with socket:
                 if answer["type"] == "refused":
                     raise RefusedError(answer["message"], answer["hint"], answer["exit_code"])
+                action = "run a program on the desktop"
+                compatibility.check(desktop=Side.of(answer), program=OURS, action=action)
                 self._socket = socket
                 try:
                     yield socket, answer

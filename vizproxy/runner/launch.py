@@ -172,10 +172,11 @@ def _keep(order: Order, root: int, directory: Path, writer: int) -> None:
 
     try:
         # Not before the fork: the program's own process has no use for an HTTP library.
+        from vizproxy.cgroups import MemoryWatch, OwnAccounts
         from vizproxy.runner.app import App, Detached, Foreground
         from vizproxy.runner.keeper import Keeper
 
-        app: App = Detached(order, directory, answer)
+        app: App = Detached(order, directory, answer, MemoryWatch(OwnAccounts()))
         if not order.detach:
             app = Foreground(order, root, answer)
             app.tree.pin()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vizproxy import virtualgl
+from vizproxy.compatibility import OURS
 from vizproxy.config import Activity, Plan
 from vizproxy.errors import (
     CannotExecuteError,
@@ -20,6 +21,7 @@ from vizproxy.errors import (
     system_reason,
 )
 from vizproxy.runner.tree import MARK_VARIABLE
+from vizproxy.runtime import Layout
 from vizproxy.thisside import on_this_side
 
 MAX_NAME_CHARS: Final = 40
@@ -43,17 +45,24 @@ class Order:
     detach: bool = False
     virtualgl_dir: Path | None = None
 
+    @property
+    def share(self) -> Path:
+        """Where the desktop publishes what programs may lack in their containers."""
+        return Layout(self.socket.parent).share
+
     def request(self, pids: frozenset[int], *, again: bool = False) -> dict[str, Any]:
         """The message that asks the daemon for a lease; ``again``, for an app that runs already."""
         program = Path(self.argv[0]).name
         return {
             "type": "request",
+            **OURS.told(),
             "name": self.name or _printable(program)[:MAX_NAME_CHARS],
             "program": _printable(program)[:255],
             "framebuffer": self.framebuffer,
             "plan": self.plan.value if self.plan is not None else None,
             "activity": self.activity.value if self.activity is not None else None,
-            "virtualgl": virtualgl.find(self.virtualgl_dir, os.environ) is not None,
+            "virtualgl": virtualgl.find(self.virtualgl_dir, os.environ, share=self.share)
+            is not None,
             "machine": socket.gethostname(),
             "pid_namespace": str(Path("/proc/self/ns/pid").readlink()),
             "pids": sorted(pids),
@@ -95,7 +104,7 @@ def start_for(order: Order, granted: Mapping[str, Any], environ: Mapping[str, st
     argv = order.argv
     if (told := granted["virtualgl_display"]) is not None:
         display = virtualgl.display_here(told)
-        here = virtualgl.get(order.virtualgl_dir, environ)
+        here = virtualgl.get(order.virtualgl_dir, environ, share=order.share)
         argv, env = here.command(display, argv), here.environment(display, env)
     return Start(argv, env, str(granted["warning"]))
 

@@ -17,6 +17,7 @@ class Cause(StrEnum):
 
     EXITED = "exited"
     KILLED = "killed"
+    OUT_OF_MEMORY = "out_of_memory"
     NOT_READY = "not_ready"
     UNHEALTHY = "unhealthy"
     NOT_EXECUTABLE = "not_executable"
@@ -57,15 +58,20 @@ _CAUSES_ANYWHERE: Final[Mapping[Event, Cause]] = MappingProxyType(
 _ENDING: Final = frozenset({State.STOPPING, State.KILLING})
 
 
-def cause_of(before: State, event: Event, exit_status: int) -> Cause | None:
+def cause_of(
+    before: State, event: Event, exit_status: int, *, lacked_memory: bool = False
+) -> Cause | None:
     """Why a child will be started once more, if an event in a state tells.
 
-    ``exit_status`` is that of the process where it has exited (negative: the signal's number). A
-    child that was asked to end exits for the reason for which it was asked. Where several events tell,
-    the last one counts: the loss of a dependency explains the failure that it led to, and a retry is
-    why the next try comes now.
+    ``exit_status`` is that of the process where it has exited (negative: the signal's number), and
+    ``lacked_memory`` tells whether the kernel has killed it for lack of memory. A child that was asked
+    to end exits for the reason for which it was asked. Where several events tell, the last one counts:
+    the loss of a dependency explains the failure that it led to, and a retry is why the next try comes
+    now.
     """
     if event is Event.EXITED and before not in _ENDING:
+        if lacked_memory:
+            return Cause.OUT_OF_MEMORY
         return Cause.KILLED if exit_status < 0 else Cause.EXITED
     return _CAUSES.get((before, event), _CAUSES_ANYWHERE.get(event))
 
@@ -81,9 +87,16 @@ class Chronicle:
         self._due: Cause | None = None
 
     def passed(
-        self, before: State, event: Event, after: State, *, seconds: float, exit_status: int
+        self,
+        before: State,
+        event: Event,
+        after: State,
+        *,
+        seconds: float,
+        exit_status: int,
+        lacked_memory: bool = False,
     ) -> None:
-        """An event has ended the ``seconds`` in a state; see :func:`cause_of` for the status."""
+        """An event has ended the ``seconds`` in a state; see :func:`cause_of` for how it exited."""
         self._seconds = _with(self._seconds, before, seconds)
         if before is State.STARTING and after is State.READY:
             self._startup = seconds
@@ -94,7 +107,8 @@ class Chronicle:
         elif event is Event.STOP:
             self._due = None  # a start after a stop that was wanted is none of the child's doing
         else:
-            self._due = cause_of(before, event, exit_status) or self._due
+            cause = cause_of(before, event, exit_status, lacked_memory=lacked_memory)
+            self._due = cause or self._due
 
     def until_now(self, state: State, seconds: float) -> ComponentHistory:
         """All of it, with the ``seconds`` for which the child has been in its present state."""

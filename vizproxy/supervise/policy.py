@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vizproxy.supervise import machine as m
@@ -10,7 +11,12 @@ from vizproxy.supervise.machine import State
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits and delays of supervision, in seconds where not a count."""
+    """Limits and delays of supervision, in seconds where not a count.
+
+    ``end_timeout`` is how long all children together have to end by themselves when everything is
+    ended, and ``end_kill_timeout`` how long they have to be gone after that. A container's runtime may
+    want the end within a second (KubeSpawner's ``delete_grace_period``), so the sum of both is less.
+    """
 
     start_timeout: float = 10.0
     stop_timeout: float = 2.0
@@ -23,6 +29,8 @@ class Policy:
     health_timeout: float = 5.0
     degraded_timeout: float = 30.0
     probe_interval: float = 0.01
+    end_timeout: float = 0.4
+    end_kill_timeout: float = 0.15
 
     def time_in(self, state: State, *, failures: int, jitter: float) -> float:
         """Seconds until the timer of a timed state ends."""
@@ -46,3 +54,18 @@ class Policy:
                 )
             case _:
                 raise ValueError(f"state {state} has no timer")
+
+    def share_at_end(self, state: State, *, elapsed: float, others: int) -> float:
+        """Seconds that a child may stay in a state when everything is ended.
+
+        That began ``elapsed`` seconds ago. The time that is left is divided fairly: ``others`` are to
+        end one after the other when this one has.
+        """
+        match state:
+            case State.STOPPING:
+                left = self.end_timeout - elapsed
+            case State.KILLING:
+                left = self.end_timeout + self.end_kill_timeout - elapsed
+            case _:
+                return math.inf
+        return max(left, 0.0) / (1 + others)

@@ -25,6 +25,20 @@ class ProbeError(Exception):
     """The condition that a probe looks for does not hold; the text says what was seen instead."""
 
 
+async def attempt(probe: Probe, child: Child | None, limit: float) -> str:
+    """Run a probe once, for at most ``limit`` seconds; return what it saw wrong, or nothing."""
+    if child is None:
+        return "it has no process"
+    try:
+        async with asyncio.timeout(limit):
+            await probe(child)
+    except TimeoutError:
+        return f"no answer within {limit:g} s"
+    except (ProbeError, OSError) as error:
+        return str(error)
+    return ""
+
+
 def rfb_server(socket: Path) -> Probe:
     """A probe that passes when an RFB server greets on ``socket``."""
 

@@ -15,10 +15,10 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from vizproxy.supervise.sharedmemory import remove_left_by
 
@@ -170,6 +170,18 @@ class _ReportReader(asyncio.Protocol):
                 self._report.set_result(self._data.decode("ascii", "replace").strip())
             if self._transport is not None:
                 self._transport.close()
+
+
+class Spawn(Protocol):
+    """How a child is made; :func:`spawn` or a test's double."""
+
+    def __call__(
+        self,
+        spec: ProcessSpec,
+        *,
+        ended: Callable[[Child, int], None],
+        line: Callable[[Child, str], None],
+    ) -> Awaitable[Child]: ...
 
 
 async def spawn(

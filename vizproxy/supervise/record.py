@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from vizproxy.cgroups import Shortage
+from vizproxy.errors import exit_reason
 from vizproxy.supervise.clock import TimerHandle
 from vizproxy.supervise.graph import Component
 from vizproxy.supervise.history import Chronicle, ComponentHistory
-from vizproxy.supervise.machine import Event, Machine, State
+from vizproxy.supervise.machine import DOWN, UP, Event, Machine, State
 from vizproxy.supervise.policy import Policy
 from vizproxy.supervise.process import Child
 from vizproxy.supervise.status import ComponentStatus
@@ -26,7 +29,7 @@ class Record:
     """One child's mutable side: its machine, its process, its timer and its probe.
 
     ``entered`` is when it came into its state; ``pid`` and ``exit_status`` are those of its latest
-    process, which may have ended.
+    process, which may have ended, and ``shortage`` is why the kernel has killed it.
     """
 
     component: Component
@@ -37,9 +40,12 @@ class Record:
     child: Child | None = None
     pid: int | None = None
     exit_status: int = 0
+    shortage: Shortage | None = None
     spawning: asyncio.Task[None] | None = None
+    explaining: asyncio.Task[None] | None = None
     unsent: signal.Signals | None = None
     timer: TimerHandle | None = None
+    timer_seconds: float = 0.0
     timer_ends: float = 0.0
     probing: asyncio.Task[None] | None = None
     reason: str = ""
@@ -54,11 +60,22 @@ class Record:
     def name(self) -> str:
         return self.component.name
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its process was told to end."""
+        return self.machine.state in {State.STOPPING, State.KILLING}
+
     def enter(self, before: State, event: Event, now: float) -> None:
         """It has come into another state."""
         state = self.machine.state
-        seconds = self.seconds_since_entered(now)
-        self.chronicle.passed(before, event, state, seconds=seconds, exit_status=self.exit_status)
+        self.chronicle.passed(
+            before,
+            event,
+            state,
+            seconds=self.seconds_since_entered(now),
+            exit_status=self.exit_status,
+            lacked_memory=self.shortage is not None,
+        )
         self.entered = now
         if state is State.READY:
             self.was_ready = True
@@ -98,9 +115,34 @@ def timeout_reason(record: Record, policy: Policy) -> str:
         case State.DEGRADED:
             return f"did not recover within {policy.degraded_timeout:g} s{detail}"
         case State.KILLING:
-            return f"did not die within {policy.kill_timeout:g} s of SIGKILL"
+            return f"did not die within {round(record.timer_seconds, 2):g} s of SIGKILL"
         case _:
             return ""
+
+
+def lacking(record: Record, records: Mapping[str, Record]) -> Record | None:
+    """A child's first dependency that is not up, if any."""
+    dependencies = (records[name] for name in record.component.after)
+    return next((other for other in dependencies if other.machine.state not in UP), None)
+
+
+def dependents_down(record: Record, records: Mapping[str, Record]) -> bool:
+    """Whether all children that depend on one are down."""
+    dependents = (other for other in records.values() if record.name in other.component.after)
+    return all(other.machine.state in DOWN for other in dependents)
+
+
+def to_end_after(record: Record, records: Mapping[str, Record]) -> int:
+    """How many children end one after the other when this one has: those on which it depends."""
+    below = (records[name] for name in record.component.after)
+    running = [other for other in below if other.machine.state not in DOWN]
+    return max((1 + to_end_after(other, records) for other in running), default=0)
+
+
+def exit_text(record: Record) -> str:
+    """How a child's process has ended, as it goes on from the child's name."""
+    shortage = "" if record.shortage is None else str(record.shortage)
+    return exit_reason(record.exit_status) + shortage
 
 
 def log_transition(record: Record, before: State) -> None:

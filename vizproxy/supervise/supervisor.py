@@ -16,9 +16,9 @@ import random
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from vizproxy.errors import exit_reason
+from vizproxy.cgroups import Shortage
 from vizproxy.supervise import machine as m
 from vizproxy.supervise.clock import Clock, LoopClock
 from vizproxy.supervise.graph import Component, check_graph
@@ -26,9 +26,17 @@ from vizproxy.supervise.history import ComponentHistory
 from vizproxy.supervise.machine import Effect, Event, State
 from vizproxy.supervise.output import OutputLog
 from vizproxy.supervise.policy import Policy
-from vizproxy.supervise.probes import Probe, ProbeError
-from vizproxy.supervise.process import Child, ProcessSpec, spawn
-from vizproxy.supervise.record import Record, log_transition, timeout_reason
+from vizproxy.supervise.probes import attempt
+from vizproxy.supervise.process import Child, Spawn, spawn
+from vizproxy.supervise.record import (
+    Record,
+    dependents_down,
+    exit_text,
+    lacking,
+    log_transition,
+    timeout_reason,
+    to_end_after,
+)
 from vizproxy.supervise.status import ComponentStatus
 
 log = logging.getLogger(__name__)
@@ -37,16 +45,8 @@ _AGAIN_SECONDS: Final = 1.0
 """After how long a health probe that failed is tried again."""
 
 
-class Spawn(Protocol):
-    """How a child is made; :func:`vizproxy.supervise.process.spawn` or a test's double."""
-
-    def __call__(
-        self,
-        spec: ProcessSpec,
-        *,
-        ended: Callable[[Child, int], None],
-        line: Callable[[Child, str], None],
-    ) -> Awaitable[Child]: ...
+async def _unknown() -> None:
+    """Nobody can tell why a child was killed."""
 
 
 class Supervisor:
@@ -54,6 +54,7 @@ class Supervisor:
 
     ``changed`` is called after every batch of events that changed something; ``bug`` with any
     exception that escapes a task of the supervisor's own, which is never a child's fault.
+    ``shortage`` is asked when a child was killed by somebody else, whether that was for lack of memory.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Supervisor:
         *,
         changed: Callable[[], None],
         bug: Callable[[BaseException], None],
+        shortage: Callable[[], Awaitable[Shortage | None]] = _unknown,
         clock: Clock | None = None,
         spawn_child: Spawn = spawn,
         jitter: Callable[[], float] = random.random,
@@ -71,6 +73,7 @@ class Supervisor:
         self._policy = policy
         self._changed = changed
         self._bug = bug
+        self._shortage = shortage
         self._clock = clock if clock is not None else LoopClock()
         now = self._clock.time()
         self._records = {c.name: Record(c, now) for c in components}
@@ -80,18 +83,27 @@ class Supervisor:
         self._draining = False
         self._dirty = False
         self._wanted = False
+        self._end_began: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_down = asyncio.Event()
 
     def start(self) -> None:
         """Begin to start every child, along the graph. Returns at once."""
         self._all_down.clear()
-        self._wanted = True
+        self._wanted, self._end_began = True, None
         self._drain()
 
     async def stop(self) -> None:
-        """End every child, dependents first, and return when all are gone."""
+        """End every child, dependents first, and return when all are gone.
+
+        Together they have ``end_timeout`` to end by themselves; what is left is killed.
+        """
         self._wanted = False
+        if self._end_began is None:
+            self._end_began = self._clock.time()
+            for record in self._records.values():
+                if record.is_ending:
+                    self._arm_timer(record)
         self._drain()
         await self._all_down.wait()
         if self._tasks:
@@ -180,9 +192,9 @@ class Supervisor:
         for record in self._records.values():
             state = record.machine.state
             if not self._wanted:
-                if state in m.RUNNING | {State.BACKOFF} and self._dependents_down(record):
+                if state in m.RUNNING | {State.BACKOFF} and dependents_down(record, self._records):
                     self._queue.append((record, Event.STOP, "the desktop is being ended"))
-            elif lost := self._lacking(record):
+            elif lost := lacking(record, self._records):
                 if state in m.RUNNING | {State.BACKOFF, State.FATAL}:
                     why = f"the {lost.component.title} went away"
                     self._queue.append((record, Event.DEPENDENCY_LOST, why))
@@ -190,21 +202,6 @@ class Supervisor:
                 self._queue.append((record, Event.START, ""))
         if not self._wanted and all(r.machine.state in m.DOWN for r in self._records.values()):
             self._all_down.set()
-
-    def _lacking(self, record: Record) -> Record | None:
-        """The first dependency that is not up, if any."""
-        for name in record.component.after:
-            dependency = self._records[name]
-            if dependency.machine.state not in m.UP:
-                return dependency
-        return None
-
-    def _dependents_down(self, record: Record) -> bool:
-        return all(
-            other.machine.state in m.DOWN
-            for other in self._records.values()
-            if record.name in other.component.after
-        )
 
     # one transition
 
@@ -240,7 +237,11 @@ class Supervisor:
             return
         failures = record.machine.failures
         delay = self._policy.time_in(state, failures=failures, jitter=self._jitter())
-        record.timer_ends = self._clock.time() + delay
+        now = self._clock.time()
+        if self._end_began is not None:
+            elapsed, others = now - self._end_began, to_end_after(record, self._records)
+            delay = min(delay, self._policy.share_at_end(state, elapsed=elapsed, others=others))
+        record.timer_seconds, record.timer_ends = delay, now + delay
 
         def fire() -> None:
             if (record.machine.state, record.machine.generation) != (state, generation):
@@ -263,7 +264,7 @@ class Supervisor:
             case Effect.SPAWN:
                 record.starts += 1
                 record.child, record.pid, record.unsent, record.output = None, None, None, ()
-                record.probe_error = ""
+                record.probe_error, record.shortage = "", None
                 work = self._spawn(record, record.machine.generation)
                 record.spawning = self._run(work, f"spawn {record.name}")
             case Effect.TERMINATE:
@@ -312,14 +313,27 @@ class Supervisor:
     def _child_ended(self, record: Record, child: Child, status: int) -> None:
         record.output, record.child = child.tail, None
         record.pid, record.exit_status = child.pid, status
-        asked = record.machine.state in {State.STOPPING, State.KILLING}
-        self._post(record, Event.EXITED, "" if asked else exit_reason(status))
+        if status == -signal.SIGKILL and self._wanted and not record.is_ending:
+            self._end_probing(record)
+            work = self._explain(record, record.machine.generation)
+            record.explaining = self._run(work, f"explain {record.name}")
+        else:
+            self._post_exit(record)
+
+    async def _explain(self, record: Record, generation: int) -> None:
+        """Find out why a child was killed, and tell its end with that."""
+        record.shortage = await self._shortage()
+        if record.machine.generation == generation:
+            self._post_exit(record)
+
+    def _post_exit(self, record: Record) -> None:
+        self._post(record, Event.EXITED, "" if record.is_ending else exit_text(record))
 
     # probes
 
     async def _await_ready(self, record: Record, child: Child, generation: int) -> None:
         while True:
-            error = await self._probe(record.component.ready, child)
+            error = await attempt(record.component.ready, child, self._policy.health_timeout)
             if (
                 record.machine.generation != generation
                 or record.machine.state is not State.STARTING
@@ -332,33 +346,19 @@ class Supervisor:
             await self._clock.sleep(self._policy.probe_interval)
 
     async def _watch_health(self, record: Record, generation: int) -> None:
-        healthy = record.component.healthy
+        healthy, limit = record.component.healthy, self._policy.health_timeout
         while healthy is not None:
             ill = record.machine.state is State.DEGRADED
             await self._clock.sleep(_AGAIN_SECONDS if ill else self._policy.health_interval)
-            error = await self._probe(healthy, record.child)
+            error = await attempt(healthy, record.child, limit)
             if error and not ill:  # one miss may be the machine's load
                 await self._clock.sleep(_AGAIN_SECONDS)
-                error = await self._probe(healthy, record.child)
+                error = await attempt(healthy, record.child, limit)
             if record.machine.generation != generation or record.machine.state not in m.UP:
                 return
             record.probe_error = error
             event = Event.PROBE_FAILED if error else Event.PROBE_PASSED
             self._post(record, event, error)
-
-    async def _probe(self, probe: Probe, child: Child | None) -> str:
-        """Run a probe once; return what it saw wrong, or an empty string."""
-        if child is None:
-            return "it has no process"
-        limit = self._policy.health_timeout
-        try:
-            async with asyncio.timeout(limit):
-                await probe(child)
-        except TimeoutError:
-            return f"no answer within {limit:g} s"
-        except (ProbeError, OSError) as error:
-            return str(error)
-        return ""
 
     def _begin_probing(self, record: Record, work: Coroutine[None, None, None]) -> None:
         self._end_probing(record)
@@ -385,6 +385,6 @@ class Supervisor:
 
     def _reason(self, record: Record) -> str:
         if record.machine.state is State.STOPPED and self._wanted:
-            lacking = self._lacking(record)
-            return f"waits for the {lacking.component.title}" if lacking else ""
+            lost = lacking(record, self._records)
+            return f"waits for the {lost.component.title}" if lost else ""
         return record.reason

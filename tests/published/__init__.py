@@ -1,0 +1,1 @@
+"""What a desktop publishes for containers that have neither vizproxy nor VirtualGL."""
