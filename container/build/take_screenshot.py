@@ -22,6 +22,7 @@ DESKTOP: Final = PICTURES / "desktop.png"
 LAUNCHER: Final = PICTURES / "launcher.png"
 TAB: Final = PICTURES / "tab.png"
 CHECKUP: Final = PICTURES / "checkup.png"
+SPAWN: Final = PICTURES / "spawn.png"
 PROGRAMS: Final = (
     ("volume", sys.executable, "-m", "tests.vtk_volume"),
     ("gears", "glxgears", "-geometry", "300x300+560+60"),
@@ -115,6 +116,7 @@ async def main() -> None:
         await photograph_lab(browser)
         await photograph_desktop(browser)
         await photograph_checkup(browser)
+        await photograph_spawn(browser)
         await browser.close()
 
 
@@ -158,6 +160,26 @@ async def photograph_checkup(browser: Browser) -> None:
         finally:
             daemon.terminate()
             await daemon.wait()
+
+
+async def photograph_spawn(browser: Browser) -> None:
+    """Ask a JupyterHub for a server with a GPU, and save the page on which to ask."""
+    sys.path.insert(0, str(ROOT))
+    from tests.kubernetes.cluster import Cluster  # noqa: PLC0415 - of the tests, beside the code
+    from tests.kubernetes.dialog import SpawnDialog  # noqa: PLC0415
+    from tests.kubernetes.hub import CHOICES, kube_hub, rendered  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as directory:
+        config = await rendered(CHOICES)
+        async with (
+            kube_hub(Path(directory), config, Cluster([])) as hub,
+            hub.browsing(browser, "ada") as page,
+        ):
+            await page.set_viewport_size({"width": 1000, "height": 560})
+            dialog = SpawnDialog(page, hub)
+            await dialog.open()
+            await dialog.choose({"GPU": (await dialog.choices())["GPU"][1]})
+            await page.screenshot(path=SPAWN)
 
 
 if __name__ == "__main__":

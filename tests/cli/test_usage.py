@@ -13,7 +13,9 @@ from tests.cli.running import VIZPROXY, environment, run, run_all, settings
 from vizproxy import __version__
 from vizproxy.config import SETTINGS
 
-COMMANDS = ("serve", "status", "top", "url", "env", "screenshot", "config")
+COMMANDS = (
+    *("serve", "status", "ping", "top", "url", "env", "screenshot", "config", "kubernetes"),
+)
 
 
 def test_version() -> None:
@@ -31,6 +33,7 @@ def test_help_names_every_command(flag: str) -> None:
 
 def test_help_fits_a_terminal() -> None:
     commands = [(), *((c,) for c in COMMANDS), ("config", "check"), ("config", "show")]
+    commands.append(("kubernetes", "render"))
     helps = run_all([(*command, "--help") for command in commands], environ={"COLUMNS": "100"})
     for command, ended in zip(commands, helps, strict=True):
         assert ended.code == 0
@@ -53,6 +56,9 @@ BAD_USAGE = {
     ("screenshot",): ("FILE.png", "`vizproxy screenshot --help`"),
     ("config",): ("check|show", "`vizproxy config --help`"),
     ("config", "nonsense"): ("'nonsense'", "`vizproxy config --help`"),
+    ("kubernetes",): ("render", "`vizproxy kubernetes --help`"),
+    ("kubernetes", "render"): ("--format", "`vizproxy kubernetes render --help`"),
+    ("kubernetes", "render", "--format", "x"): ("'x'", "`vizproxy kubernetes render --help`"),
     ("top", "--interval"): ("--interval", "`vizproxy top --help`"),
 }
 """What is wrong in each, and which help is the one to read."""

@@ -34,6 +34,10 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
 c.ConfigurableHTTPProxy.command = ["{proxy}"]
 c.ConfigurableHTTPProxy.auth_token = "{secret}"
 c.ConfigurableHTTPProxy.pid_file = "{directory}/proxy.pid"
+c.JupyterHub.services = {services!r}
+c.JupyterHub.load_roles = {roles!r}
+"""
+PROCESSES = """
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{directory}/home/{{username}}"
 c.Spawner.cmd = ["{scripts}/jupyterhub-singleuser"]
@@ -42,8 +46,6 @@ c.Spawner.environment = {environ!r}
 c.Spawner.pre_spawn_hook = lambda spawner: spawner.environment.update(
     {own!r}.get(spawner.user.name, {{}}), HOME=spawner.home_dir
 )
-c.JupyterHub.services = {services!r}
-c.JupyterHub.load_roles = {roles!r}
 """
 ADMIN = {
     "name": "tests",
@@ -68,13 +70,15 @@ class Hub:
     log: Path
 
     @contextlib.asynccontextmanager
-    async def asked(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def asked(
+        self, method: str, path: str, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask the hub's API."""
         headers = {"Authorization": f"token {self.token}"}
         address = URL(f"{self.url}hub/api/{path}", encoded=True)
         async with (
             aiohttp.ClientSession(headers=headers) as session,
-            session.request(method, address) as response,
+            session.request(method, address, **options) as response,
         ):
             yield response
 
@@ -111,6 +115,17 @@ class Hub:
 
         await eventually(ready, timeout=60, of=self.log.read_text)
 
+    async def stop_server(self, user: str) -> None:
+        """Stop a user's server, until it is gone."""
+        async with self.asked("DELETE", f"users/{quote(user)}/server") as response:
+            assert response.status in {202, 204}, await response.text()
+
+        async def gone() -> bool:
+            async with self.asked("GET", f"users/{quote(user)}") as response:
+                return not (await response.json())["servers"]
+
+        await eventually(gone, timeout=60, of=self.log.read_text)
+
     async def signed_in(self, context: BrowserContext, user: str) -> Page:
         """Sign in by the form, in a new tab."""
         page = await context.new_page()
@@ -144,36 +159,48 @@ class Hub:
 async def running_hub(
     directory: Path, *users: str, culler: tuple[str, ...] = (), **environ: str
 ) -> AsyncIterator[Hub]:
-    """Run a hub for these users, whose servers get ``environ``.
+    """Run a hub for these users, whose servers are processes of this machine and get ``environ``.
 
     ``culler`` are the options of an idle-culler; without them there is none.
     """
+    env = environment(directory)
+    for user in users:
+        await lab_is_configured(directory / "home" / user)
+    theirs = {k: v for k, v in env.items() if k != "HOME" and not k.startswith("JUPYTER_")}
+    spawner = PROCESSES.format(
+        directory=directory,
+        scripts=SCRIPTS,
+        environ={**theirs, "JUPYTERHUB_ACTIVITY_INTERVAL": "1", **environ},
+        own={user: own_display() for user in users},
+    )
+    async with hub_with(spawner, directory, *users, culler=culler) as hub:
+        yield hub
+
+
+@contextlib.asynccontextmanager
+async def hub_with(
+    spawner: str, directory: Path, *users: str, culler: tuple[str, ...] = (), **environ: str
+) -> AsyncIterator[Hub]:
+    """Run a hub for these users with the configuration of any spawner; ``environ`` is the hub's."""
     token, (port, hub_port, api_port) = secrets.token_hex(16), free_ports(3)
     services: list[dict[str, Any]] = [{"name": "tests", "api_token": token}]
     if culler:
         command = [sys.executable, "-m", "jupyterhub_idle_culler", *culler]
         services.append({"name": "culler", "command": command})
-    env = environment(directory)
-    for user in users:
-        await lab_is_configured(directory / "home" / user)
     config = directory / "jupyterhub_config.py"
-    theirs = {k: v for k, v in env.items() if k != "HOME" and not k.startswith("JUPYTER_")}
-    config.write_text(
-        CONFIG.format(
-            port=port,
-            hub_port=hub_port,
-            api_port=api_port,
-            directory=directory,
-            proxy=PROXY,
-            secret=secrets.token_hex(16),
-            scripts=SCRIPTS,
-            environ={**theirs, "JUPYTERHUB_ACTIVITY_INTERVAL": "1", **environ},
-            own={user: own_display() for user in users},
-            services=services,
-            roles=[ADMIN, CULLER] if culler else [ADMIN],
-        )
+    general = CONFIG.format(
+        port=port,
+        hub_port=hub_port,
+        api_port=api_port,
+        directory=directory,
+        proxy=PROXY,
+        secret=secrets.token_hex(16),
+        services=services,
+        roles=[ADMIN, CULLER] if culler else [ADMIN],
     )
+    config.write_text(general + spawner)
     command_line = (sys.executable, "-m", "jupyterhub", "--config", config)
+    env = environment(directory, **environ)
     async with serving(directory, *command_line, environ=env) as (process, log):
         url = f"http://127.0.0.1:{port}/"
         await answers(url, process, log)

@@ -32,6 +32,16 @@ def test_generated_parts_are_current(update_docs: ModuleType) -> None:
         assert update_docs.renewed(text, name, generate()) == text, f"{file}: try `make docs`"
 
 
+def test_the_examples_for_kubernetes_are_current(update_docs: ModuleType) -> None:
+    directory = ROOT / "container" / "kubernetes"
+    examples = {file for file, *_ in update_docs.EXAMPLES}
+    others = {"README.md", *(choices for _, choices, *_ in update_docs.EXAMPLES)}
+    assert {path.name for path in directory.iterdir()} == examples | others
+    for file, *how in update_docs.EXAMPLES:
+        text = (directory / file).read_text()
+        assert update_docs.example(*how) == text, f"{file}: try `make docs`"
+
+
 def test_a_document_without_the_markers_is_no_silent_success(update_docs: ModuleType) -> None:
     with pytest.raises(ValueError, match="there is no <!-- state diagram: begin -->"):
         update_docs.renewed("nothing here", "state diagram", "part")
@@ -39,7 +49,10 @@ def test_a_document_without_the_markers_is_no_silent_success(update_docs: Module
 
 @pytest.mark.parametrize(
     "file",
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "container/monitoring/README.md"],
+    [
+        *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"),
+        *("container/kubernetes/README.md", "container/monitoring/README.md"),
+    ],
 )
 def test_local_links_lead_somewhere(file: str) -> None:
     path = ROOT / file

@@ -82,6 +82,13 @@ def status(arguments: argparse.Namespace) -> int:
     return clients.status(load(arguments), as_json=arguments.json)
 
 
+def ping(arguments: argparse.Namespace) -> int:
+    """``vizproxy ping``."""
+    from vizproxy.cli import ping
+
+    return ping.run(load(arguments), ready=arguments.ready)
+
+
 def top(arguments: argparse.Namespace) -> int:
     """``vizproxy top``, for as long as one looks or once."""
     from vizproxy.cli import top
@@ -142,3 +149,10 @@ def config_xorg(arguments: argparse.Namespace) -> int:
     from vizproxy.cli import xorg
 
     return xorg.show(load(arguments), server=arguments.server, replay=arguments.replay)
+
+
+def kubernetes(arguments: argparse.Namespace) -> int:
+    """``vizproxy kubernetes render``."""
+    from vizproxy.cli import kubernetes
+
+    return kubernetes.run(arguments.format, arguments.choices, arguments.choose)

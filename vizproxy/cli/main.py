@@ -17,7 +17,6 @@ from vizproxy.cli import usage
 from vizproxy.cli.commands import WITH_FLAG
 from vizproxy.config import SETTINGS, Plan
 from vizproxy.errors import EXIT_INTERNAL, EXIT_USAGE, FileSystemError, VizproxyError, system_reason
-from vizproxy.logs import discard
 
 EXIT_PIPE: Final = 141
 EXIT_INTERRUPTED: Final = 130
@@ -57,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_doctor(commands)
     _add_config(commands)
+    _add_kubernetes(commands)
     return parser
 
 
@@ -87,6 +87,13 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
     where = ("runtime.dir", "http.socket")
     status = commands.add_parser("status", description="Say how the desktop does.")
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    ping = commands.add_parser(
+        "ping",
+        description="Ask whether the daemon answers, as probes of containers do: exit code 0 if so.",
+    )
+    ping.add_argument(
+        "--ready", action="store_true", help="ask whether a viewer would see the desktop now"
+    )
     env = commands.add_parser(
         "env",
         description="Print the environment that makes programs appear on the desktop, as shell "
@@ -99,6 +106,7 @@ def _add_clients(commands: _Commands[_Parser]) -> None:
     screenshot.add_argument("file", metavar="FILE.png", type=Path, help="where to; - is stdout")
     for command, run in (
         (status, do.status),
+        (ping, do.ping),
         (env, do.env),
         (url, do.url),
         (screenshot, do.screenshot),
@@ -242,6 +250,38 @@ def _add_config(commands: _Commands[_Parser]) -> None:
         action.set_defaults(run=run)
 
 
+def _add_kubernetes(commands: _Commands[_Parser]) -> None:
+    kubernetes = commands.add_parser(
+        "kubernetes",
+        usage="vizproxy kubernetes render --format FORMAT [OPTIONS]",
+        description="Print the configuration that puts a desktop beside each notebook of a JupyterHub.",
+    )
+    actions = kubernetes.add_subparsers(
+        prog="vizproxy kubernetes", metavar="render", required=True, help=argparse.SUPPRESS
+    )
+    render = actions.add_parser(
+        "render",
+        usage="vizproxy kubernetes render --format FORMAT [OPTIONS]",
+        description=usage.KUBERNETES,
+        epilog=usage.KUBERNETES_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    render.add_argument(
+        "--format", metavar="FORMAT", required=True, choices=usage.FORMATS, help="see above"
+    )
+    render.add_argument(
+        "--choices", metavar="FILE", type=Path, help="TOML with the admin's choices (default: none)"
+    )
+    render.add_argument(
+        "--choose",
+        metavar="OPTION=CHOICE",
+        action="append",
+        default=[],
+        help="with pod: what its user has chosen in the dialog, such as gpu=a40",
+    )
+    render.set_defaults(run=do.kubernetes)
+
+
 def _add_settings(parser: argparse.ArgumentParser, *paths: str, inherit: bool = False) -> None:
     """Add the flags of settings. With ``inherit``, what an outer command was given stays."""
     default = argparse.SUPPRESS if inherit else None
@@ -295,6 +335,8 @@ def _output_written() -> Iterator[None]:
         try:
             out.flush()
         except OSError as error:
+            from vizproxy.logs import discard
+
             discard(out)  # what is left would fail again
             if isinstance(error, BrokenPipeError):
                 raise

@@ -9,6 +9,7 @@ vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one
 
   vizproxy serve                 start the desktop and serve it
   vizproxy status                see how it does
+  vizproxy ping [--ready]        ask whether it answers, for probes of containers
   vizproxy top                   watch its programs, framebuffer and viewers
   vizproxy doctor                find out what is wrong, and what to do about it
   vizproxy url                   print the link that opens it in a browser
@@ -18,6 +19,7 @@ vizproxy gives a browser a live X11 desktop, drawn on the GPU where there is one
   vizproxy screenshot FILE.png   take a picture of it
   vizproxy config check|show     check or print the configuration
   vizproxy config xorg           print what the X servers would be configured by
+  vizproxy kubernetes render     print the configuration for a JupyterHub on Kubernetes
 
 `vizproxy COMMAND --help` explains a command. Every setting can stand in a TOML file, in the
 environment as VIZPROXY_SECTION_KEY, or, where a command has one, in a flag; the last of these wins.
@@ -75,4 +77,36 @@ desktop, if one runs. Each finding is green, yellow or red, and says what to do.
 DOCTOR_CODES: Final = """\
 Exit codes: 0 all is green; 1 something is yellow: it works, but could be better; 2 something is red,
 or the command was not understood. A recording that cannot be read or written has a code of its own.
+"""
+
+FORMATS: Final = ("kubespawner", "z2jh", "pod", "networkpolicy", "claims")
+
+KUBERNETES: Final = """\
+Print what a JupyterHub on Kubernetes needs in order to put a desktop beside each notebook.
+
+  --format kubespawner     Python, for the end of jupyterhub_config.py
+  --format z2jh            values for the chart zero-to-jupyterhub, with the same Python in them
+  --format pod             the Pod of a user who has chosen as with --choose
+  --format networkpolicy   who may connect to the Pods, for hubs without that chart
+  --format claims          ResourceClaimTemplates, where GPUs are shared by claims
+
+The file of choices says which images, amounts and GPUs the spawn dialog offers. Without one there
+is a desktop in software beside each notebook, and nothing to choose.
+"""
+
+KUBERNETES_EXAMPLES: Final = """\
+an example of a file of choices:
+  [sidecar]
+  image = "registry.example.org/vizproxy-sidecar:1"
+  [[cpu]]
+  limit = "4"
+  [[memory]]
+  limit = "16Gi"
+  [[gpu.type]]
+  name = "a40-8q"
+  title = "NVIDIA A40-8Q: a vGPU with 8 GiB"
+  labels = { "nvidia.com/gpu.product" = "NVIDIA-A40-8Q" }
+
+  vizproxy kubernetes render --format z2jh --choices choices.toml >desktop.yaml
+  helm upgrade jhub jupyterhub/jupyterhub --values config.yaml --values desktop.yaml
 """
