@@ -25,6 +25,8 @@ tried(os.fork)
 tried(lambda: subprocess.run(["true"]))
 tried(lambda: os.kill(os.getppid(), 0))
 tried(lambda: os.kill(int(sys.argv[1]), 0))
+tried(lambda: os.kill(-1, 0))
+tried(lambda: os.kill(-os.getpgid(0), 0))
 tried(lambda: os.kill(os.getpid(), 0))
 threading.Thread(target=lambda: tried(lambda: None)).start()
 """
@@ -37,7 +39,7 @@ def test_it_starts_no_process_and_signals_none_of_its_parents() -> None:
             (*command, str(sibling.pid)), capture_output=True, text=True, check=True
         )
         sibling.kill()
-    assert ended.stdout.split() == ["refused"] * 4 + ["done"] * 2
+    assert ended.stdout.split() == ["refused"] * 6 + ["done"] * 2
     assert ended.stderr == ""
 
 

@@ -5,9 +5,9 @@
 openbox runs in the sidecar, as the user whose programs run in the notebook's container. It would start
 what its settings tell, and end the process that a hung window names by ``_NET_WM_PID`` if that window's
 host name is its own. All containers of a Pod have one host name, and a PID is another process in each.
-So the kernel refuses it (seccomp(2)) new processes, and signals to the daemon, to the daemon's other
-children and to the container's first process. Where the kernel knows no such filters, the program is
-started all the same.
+So the kernel refuses it (seccomp(2)) new processes, and signals to the daemon, to those of the daemon's
+other children that run now, and to the container's first process; and, as that PID may be -1, to groups
+of processes. Where the kernel knows no such filters, the program is started all the same.
 
 It imports nothing of vizproxy, to cost no time.
 """
@@ -27,6 +27,8 @@ _LOAD, _IF_EQUAL, _IF_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
 _CLONE_THREAD = 0x00010000
+_SIGN = 0x80000000
+"""Of a PID: kill(2) takes it for a process group, or for all processes."""
 _CLONE3 = 435
 """The same number everywhere. Its arguments cannot be looked at; without it, clone is used."""
 
@@ -71,6 +73,8 @@ def instructions(system: _System, pids: tuple[int, ...]) -> list[Instruction]:
         (_IF_EQUAL, 1, 0, system.kill),
         (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
+        (_IF_SET, 0, 1, _SIGN),
+        (_RETURN, 0, 0, refused),
     ]
     for pid in pids:
         made += [(_IF_EQUAL, 0, 1, pid), (_RETURN, 0, 0, refused)]
