@@ -1,4 +1,7 @@
-"""Where ``vizproxy`` starts: the command line, but for ``vizproxy ping``, which has no time for it."""
+"""Where ``vizproxy`` starts: the command line, but for ``vizproxy ping``, which has no time for it.
+
+Nor has ``vizproxy serve`` time to spare at its end: a container gets a second for it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,14 @@ def main() -> int:
         return 0
     from vizproxy.cli import main
 
-    return main.main()
+    code = main.main()
+    if arguments[:1] == ["serve"]:
+        # All that the daemon has made is gone. To take its modules apart would take Python up to half a
+        # second more, and a thread that hangs in a driver for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":
