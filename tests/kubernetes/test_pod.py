@@ -43,9 +43,9 @@ async def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
     """What KubeSpawner makes of each case."""
     told = []
     for choices, chosen in CASES.values():
-        form = {f"profile-option-desktop--{name}": choice for name, choice in chosen.items()}
+        form = {f"profile-option-vizproxy--{name}": choice for name, choice in chosen.items()}
         settings = {"KubeSpawner": kubespawner(choices)}
-        told.append((settings, {"profile": "desktop", **form} if form else {}))
+        told.append((settings, {"profile": "vizproxy", **form} if form else {}))
     manifests = await manifests_of(told, tmp_path_factory.mktemp("kubespawner"))
     return dict(zip(CASES, manifests, strict=True))
 

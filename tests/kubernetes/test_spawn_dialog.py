@@ -198,7 +198,7 @@ FORBIDDEN = {
 async def test_what_is_not_offered_cannot_be_had(hub: Hub, cluster: Cluster, case: str) -> None:
     user, posted = f"mallory, {case}", len(cluster.posted)
     await hub.add(user)
-    options = {"profile": "desktop"} | FORBIDDEN[case]
+    options = {"profile": "vizproxy"} | FORBIDDEN[case]
     async with hub.asked("POST", f"users/{quote(user)}/server", json=options) as response:
         assert response.status >= 400, await response.text()
     assert len(cluster.posted) == posted

@@ -73,6 +73,9 @@ def said(tmp_path: Path, text: str) -> str:
         ("[notebook]\nuid = 0", "notebook.uid is 0: the desktop does not run as root"),
         ("[notebook]\nuid = 'me'", "notebook.uid: invalid enum value 'me'"),
         ("[notebook]\ngid = -1", "notebook.gid is -1"),
+        ("[sidecar.environment]\nA = '{\"a\": 1}'", "sidecar.environment.A has braces"),
+        ("[sidecar.environment]\nA = '{'", "sidecar.environment.A has braces"),
+        ("[network]\nclients = {}", "network.clients is empty, which would admit everybody"),
         ("[profile]\nname = ''", "profile.name is '': a name is of a-z, 0-9 and -"),
         ("[metrics]\nport = 80", "metrics.port is 80, and not from 1024 to 65535"),
         ("[metrics]\nport = 8888", "metrics.port is 8888, where the notebook is"),
@@ -189,7 +192,7 @@ def test_no_probe_keeps_a_server_from_starting(native: bool) -> None:
 
 def test_a_user_that_the_platform_assigns_is_not_named() -> None:
     made = kubespawner(Choices(notebook=replace(Choices().notebook, uid="assigned")))
-    assert "uid" not in made
+    assert made["uid"] is None, "or the one of the chart would count"
     security = made["extra_containers"]["vizproxy"]["securityContext"]
     assert "runAsUser" not in security
     assert security["runAsNonRoot"]

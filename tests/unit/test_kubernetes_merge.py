@@ -10,7 +10,7 @@ from kubernetes_asyncio.client import V1Container
 from traitlets.config import Config
 
 from vizproxy.kubernetes import Choices, configure
-from vizproxy.kubernetes.choices import Gpu, GpuType, Sidecar
+from vizproxy.kubernetes.choices import Gpu, GpuType, Notebook, Sidecar
 
 L40S = GpuType(name="l40s", labels={"product": ("L40S", "L40S-SHARED")})
 CHOICES = Choices(gpu=Gpu(types=(L40S,)))
@@ -122,13 +122,21 @@ def test_the_sites_profiles_come_first_and_have_a_desktop_too() -> None:
     }
     section = joined(profile_list=[small], volumes=[{"name": "home"}])
     first, ours = section.profile_list
-    assert ours["slug"] == "desktop"
+    assert ours["slug"] == "vizproxy"
     override = first["kubespawner_override"]
     assert override["cpu_limit"] == 1
     volumes = {**section.volumes, **override["volumes"]}  # as KubeSpawner does it
     kept = {one["name"] for one in volumes.values() if one is not None}
     assert kept == {"scratch", "vizproxy", "vizproxy-tmp", "vizproxy-x11"}
     assert small["kubespawner_override"]["volumes"] == [{"name": "scratch"}], "not ours to change"
+
+
+def test_a_list_that_is_made_at_each_spawn_replaces_the_sites_alone() -> None:
+    own = {"display_name": "Own", "kubespawner_override": {"volumes": lambda _: [{"name": "own"}]}}
+    section = joined(profile_list=[own], volumes=[{"name": "home"}])
+    made = section.profile_list[0]["kubespawner_override"]["volumes"](None)
+    assert [one["name"] for one in {**section.volumes, **made}.values() if one][-1] == "own"
+    assert [key for key, one in made.items() if one is None] == ["0-home"]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -158,3 +166,21 @@ def test_twice_is_as_once(choices: Choices) -> None:
     once = copy.deepcopy(config)
     configure(config, choices)
     assert config == once
+
+
+def test_what_is_set_for_all_spawners_stays() -> None:
+    config = Config()
+    config.Spawner.environment = {"SITE": "1"}
+    configure(config, CHOICES)
+    assert config.KubeSpawner.environment["SITE"] == "1"
+
+
+def test_a_user_of_each_ones_own_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"KubeSpawner\.uid is a function"):
+        joined(uid=lambda spawner: 4711)
+
+
+def test_a_container_that_starts_as_root_still_does() -> None:
+    section = joined(Choices(notebook=Notebook(restricted=False)), uid=0)
+    assert section.uid == 0
+    assert section.extra_containers["vizproxy"]["securityContext"]["runAsUser"] == 1000

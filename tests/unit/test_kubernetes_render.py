@@ -19,7 +19,7 @@ from traitlets.config import Config
 from tests.kubernetes.validity import problems
 from vizproxy.errors import ConfigError
 from vizproxy.kubernetes import Choices, configure, load
-from vizproxy.kubernetes.choices import Image, Metrics
+from vizproxy.kubernetes.choices import Image, Metrics, Network
 from vizproxy.kubernetes.render import Format, render
 
 EXAMPLES = Path(__file__).parents[2] / "container" / "kubernetes"
@@ -74,17 +74,6 @@ _CHART = {
                 "extraConfig": {"type": "object", "additionalProperties": {"type": "string"}}
             },
         },
-        "singleuser": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "networkPolicy": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {"ingress": {"type": "array"}},
-                }
-            },
-        },
         "prePuller": {
             "type": "object",
             "additionalProperties": False,
@@ -100,7 +89,6 @@ def test_values_are_those_that_the_chart_knows(choices: Choices) -> None:
     assert [error.message for error in Draft7Validator(_CHART).iter_errors(values)] == []
     (text,) = values["hub"]["extraConfig"].values()
     assert text == render(choices, Format.KUBESPAWNER, {})
-    assert ("singleuser" in values) is (choices.metrics.port is not None)
 
 
 @pytest.mark.parametrize(
@@ -123,15 +111,29 @@ def test_a_policy_admits_the_hub_and_with_metrics_prometheus() -> None:
     policy = yaml.safe_load(render(Choices(), Format.NETWORKPOLICY, {}))
     assert problems(policy, V1NetworkPolicy) == []
     assert [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]] == ["notebook-port"]
-    choices = Choices(metrics=Metrics(port=9400, namespace="mon"))
+    choices = Choices(metrics=Metrics(port=9464, namespace="mon"))
     policy = yaml.safe_load(render(choices, Format.NETWORKPOLICY, {}))
     assert problems(policy, V1NetworkPolicy) == []
     hub, prometheus = policy["spec"]["ingress"]
     assert "hub.jupyter.org/network-access-singleuser" in str(hub["from"])
     assert prometheus == {
         "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mon"}}}],
-        "ports": [{"port": "metrics", "protocol": "TCP"}],
+        "ports": [{"port": 9464, "protocol": "TCP"}],
     }
+
+
+def test_another_hub_names_its_labels_and_is_told_to_set_them() -> None:
+    choices = Choices(network=Network(clients={"app": "hub"}))
+    text = render(choices, Format.NETWORKPOLICY, {})
+    assert "their Pods need them first: app=hub\n" in text
+    (rule,) = yaml.safe_load(text)["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "hub"}}}]
+
+
+def test_an_image_without_a_registry_is_told() -> None:
+    note = "# The nodes have to have the image vizproxy-sidecar:"
+    assert note in render(Choices(), Format.KUBESPAWNER, {})
+    assert note not in render(CHOICES, Format.KUBESPAWNER, {})
 
 
 def test_claims_have_a_template_each() -> None:

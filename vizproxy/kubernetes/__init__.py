@@ -29,4 +29,4 @@ def configure(config: Any, choices: Choices) -> None:
     Raises:
         ConfigError: the choices make no sense.
     """
-    merge(config.KubeSpawner, kubespawner(choices))
+    merge(config, kubespawner(choices))

@@ -48,6 +48,11 @@ def kubespawner(choices: Choices) -> dict[str, Any]:
     return made
 
 
-def _user(choices: Choices) -> dict[str, int]:
-    names = {"runAsUser": "uid", "runAsGroup": "gid"}
-    return {names[key]: value for key, value in sidecar.user(choices).items()}
+def _user(choices: Choices) -> dict[str, int | None]:
+    """Whom the notebook's container starts as; what is not restricted is the site's to say."""
+    if not choices.notebook.restricted:
+        return {}
+    user = sidecar.user(choices)
+    # None takes away the one that the chart has by default.
+    made: dict[str, int | None] = {"uid": user.get("runAsUser")}
+    return made | ({"gid": user["runAsGroup"]} if "runAsGroup" in user else {})

@@ -62,7 +62,8 @@ class Notebook(_Choice, frozen=True, kw_only=True):
     """The user of both containers: only who has the same may use the desktop."""
     gid: int | None = None
     restricted: bool = True
-    """Take all capabilities from the notebook's container too, and let it not run as root."""
+    """Take all capabilities from the notebook's container too, and let it not run as root. Otherwise
+    whom it starts as is KubeSpawner's ``uid``, as the site has it."""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -157,9 +158,9 @@ class Gpu(_Choice, frozen=True, kw_only=True):
 
 
 class Profile(_Choice, frozen=True, kw_only=True):
-    """The entry of the spawn dialog that has these options."""
+    """The entry of the spawn dialog that has these options. Its ``name`` is its own, a ``slug``."""
 
-    name: str = "desktop"
+    name: str = "vizproxy"
     title: str = "Desktop"
     description: str = "JupyterLab with a desktop for graphical programs"
 
@@ -175,6 +176,16 @@ class Metrics(_Choice, frozen=True, kw_only=True):
     """The namespace from which the network policy admits Prometheus."""
 
 
+class Network(_Choice, frozen=True, kw_only=True):
+    """Who may connect to notebooks, by the network policy."""
+
+    clients: dict[str, str] = field(
+        default_factory=lambda: {"hub.jupyter.org/network-access-singleuser": "true"}
+    )
+    """The labels of the hub's and the proxy's Pods, as the chart zero-to-jupyterhub sets them. Other
+    hubs have to be given them."""
+
+
 class Choices(_Choice, frozen=True, kw_only=True):
     """All of it. The first of several entries is what the dialog proposes."""
 
@@ -187,3 +198,4 @@ class Choices(_Choice, frozen=True, kw_only=True):
     gpu: Gpu = Gpu()
     profile: Profile = Profile()
     metrics: Metrics = Metrics()
+    network: Network = Network()

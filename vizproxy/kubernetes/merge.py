@@ -13,13 +13,16 @@ KEYED = ("extra_containers", "init_containers", "tolerations", "volume_mounts", 
 Only dictionaries can be joined, with one another and with what a choice in the spawn dialog changes."""
 
 
-def merge(section: Any, settings: dict[str, Any]) -> None:
-    """Join ``settings`` into ``section``: into ``c.KubeSpawner`` of the hub's configuration.
+def merge(config: Any, settings: dict[str, Any]) -> None:
+    """Join ``settings`` into ``c.KubeSpawner`` of the hub's configuration, ``c``.
 
     Of two entries of the same name ours counts; all else that is there stays. Lists become dictionaries
     in the order that they had, and a list in a profile that is there what has the same effect on one.
     """
+    section = config.KubeSpawner
     settings = copy.deepcopy(settings)
+    _take_over(config, settings)
+    _check_user(section, settings)
     profiles = settings.pop("profile_list", [])
     chosen = {name for profile in profiles for override in _overrides(profile) for name in override}
     keys = {}
@@ -34,6 +37,23 @@ def merge(section: Any, settings: dict[str, Any]) -> None:
         _narrow(profile, nodes)
     kept = {name: before for name, before in keys.items() if name in settings}
     section["profile_list"] = _with_profiles(_value(section, "profile_list"), profiles, kept)
+
+
+def _take_over(config: Any, settings: dict[str, Any]) -> None:
+    """Begin with what is set for all spawners, whose place the section of KubeSpawner would take."""
+    general = config.get("Spawner", {})
+    for name in settings:
+        if name in general and name not in config.KubeSpawner:
+            config.KubeSpawner[name] = copy.deepcopy(general[name])
+
+
+def _check_user(section: Any, settings: dict[str, Any]) -> None:
+    """Users of their own would all become the one that the sidecar has."""
+    if isinstance(settings.get("uid"), int) and callable(_value(section, "uid")):
+        why = (
+            "KubeSpawner.uid is a function, and notebook.uid, also the sidecar's user, is a number"
+        )
+        raise TypeError(f"cannot put a desktop beside each notebook: {why}")
 
 
 def _value(section: Any, name: str) -> Any:
@@ -106,9 +126,18 @@ def _with_profiles(theirs: Any, ours: list[Any], kept: dict[str, list[str]]) -> 
     made = copy.deepcopy([one for one in theirs or [] if one.get("slug") not in slugs])
     for override in (one for profile in made for one in _overrides(profile)):
         for name, before in kept.items():
-            if isinstance(override.get(name), (list, tuple)):  # None takes an entry away
-                override[name] = {**dict.fromkeys(before), **_as_dictionary(override[name])}
+            if name in override:
+                override[name] = _in_place_of(before, override[name])
     return made + copy.deepcopy(ours)
+
+
+def _in_place_of(before: list[str], value: Any) -> Any:
+    """What an override with a list does, as a dictionary; None takes an entry away."""
+    if callable(value):
+        return lambda spawner: _in_place_of(before, value(spawner))
+    if isinstance(value, (list, tuple)):
+        return {**dict.fromkeys(before), **_as_dictionary(value)}
+    return value
 
 
 def _overrides(profile: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from vizproxy.kubernetes import sidecar
 from vizproxy.kubernetes.pod import COMPONENT
@@ -10,27 +10,27 @@ from vizproxy.kubernetes.pod import COMPONENT
 if TYPE_CHECKING:
     from vizproxy.kubernetes.choices import Choices
 
-_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
-"""The label with its name that Kubernetes gives each namespace."""
-
-_MAY_CONNECT: Final = {"hub.jupyter.org/network-access-singleuser": "true"}
-"""What the chart zero-to-jupyterhub labels hub and proxy by, for its own policies."""
-
 
 def policy(choices: Choices) -> dict[str, Any]:
     """A NetworkPolicy: only the hub and its proxy reach notebooks, and only Prometheus the metrics.
 
     The desktop itself needs no way in: it is served on a unix socket. What Pods may connect to is left
-    to a site's own policies, as policies add up.
+    to a site's own policies, as policies add up. So it goes with those of the chart, too.
     """
     ingress: list[dict[str, Any]] = [
         {
-            "from": [{"podSelector": {"matchLabels": dict(_MAY_CONNECT)}}],
+            "from": [{"podSelector": {"matchLabels": dict(choices.network.clients)}}],
             "ports": [{"port": "notebook-port", "protocol": "TCP"}],
         }
     ]
     if choices.metrics.port is not None:
-        ingress.append(from_prometheus(choices))
+        ingress.append(
+            {
+                "from": [{"namespaceSelector": {"matchLabels": _named(choices.metrics.namespace)}}],
+                # By its number: not all networks know the names of a native sidecar's ports.
+                "ports": [{"port": choices.metrics.port, "protocol": "TCP"}],
+            }
+        )
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -43,11 +43,6 @@ def policy(choices: Choices) -> dict[str, Any]:
     }
 
 
-def from_prometheus(choices: Choices) -> dict[str, Any]:
-    """The rule that lets Prometheus read the metrics."""
-    return {
-        "from": [
-            {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: choices.metrics.namespace}}}
-        ],
-        "ports": [{"port": sidecar.METRICS_PORT, "protocol": "TCP"}],
-    }
+def _named(namespace: str) -> dict[str, str]:
+    """The label with its name that Kubernetes gives each namespace."""
+    return {"kubernetes.io/metadata.name": namespace}

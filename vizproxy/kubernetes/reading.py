@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,6 +26,9 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LABEL: Final = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+
+_LEAST_MEMORY: Final = 1024**2
+"""Who asks for less has mistaken ``m`` for mega; KubeSpawner would take it for no limit."""
 
 _NOTEBOOK_PORT: Final = 8888
 """KubeSpawner's default; the containers of a Pod share its ports."""
@@ -77,14 +81,14 @@ def _sentence(error: Exception) -> str:
 def _amounts(choices: Choices) -> Iterator[str]:
     sidecar = choices.sidecar
     yield from _amount("sidecar.cpu", sidecar.cpu)
-    yield from _amount("sidecar.memory", sidecar.memory)
+    yield from _amount("sidecar.memory", sidecar.memory, _LEAST_MEMORY)
     for number, cpu in enumerate(choices.cpu):
         yield from _amount(f"cpu[{number}]", cpu)
     for number, memory in enumerate(choices.memory):
-        yield from _amount(f"memory[{number}]", memory)
+        yield from _amount(f"memory[{number}]", memory, _LEAST_MEMORY)
 
 
-def _amount(place: str, amount: Amount | Cpu | Memory) -> Iterator[str]:
+def _amount(place: str, amount: Amount | Cpu | Memory, least: int = 0) -> Iterator[str]:
     known = {}
     for name in ("request", "limit"):
         text = getattr(amount, name)
@@ -93,6 +97,9 @@ def _amount(place: str, amount: Amount | Cpu | Memory) -> Iterator[str]:
                 known[name] = quantities.parse(text)
             except ValueError:
                 yield f"{place}.{name} is {text!r}, and not an amount such as 500m or 2Gi"
+            else:
+                if known[name] < least:
+                    yield f"{place}.{name} is {text!r}, less than {least} bytes (m is a thousandth)"
     if len(known) == 2 and known["request"] > known["limit"]:
         yield f"{place}.request, {amount.request}, is more than its limit, {amount.limit}"
 
@@ -166,8 +173,19 @@ def _gpu_type(entry: GpuType, sharing: Sharing) -> Iterator[str]:
             yield f"{place} tolerates {toleration.key}: with Equal, and only then, there is a value"
 
 
+def _is_template(text: str) -> bool:
+    """Whether KubeSpawner can fill in the text: ``{username}``."""
+    try:
+        fields = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+    except ValueError:
+        return False
+    return all(name.isidentifier() for name in fields)
+
+
 def _rest(choices: Choices) -> Iterator[str]:
     sidecar, notebook, port = choices.sidecar, choices.notebook, choices.metrics.port
+    if not choices.network.clients:
+        yield "network.clients is empty, which would admit everybody"
     if not sidecar.image.strip():
         yield "sidecar.image is empty"
     if sidecar.start_first and not sidecar.native:
@@ -184,3 +202,5 @@ def _rest(choices: Choices) -> Iterator[str]:
         for name in names:
             if not _VARIABLE.fullmatch(name):
                 yield f"{place}.environment has {name!r}, which is no variable"
+            if not _is_template(names[name]):
+                yield f"{place}.environment.{name} has braces, which KubeSpawner reads: double them"

@@ -44,7 +44,7 @@ def render(choices: Choices, form: Format, chosen: Mapping[str, str]) -> str:
     writers: dict[Format, Callable[[Choices], str]] = {
         Format.KUBESPAWNER: _kubespawner,
         Format.Z2JH: _z2jh,
-        Format.NETWORKPOLICY: lambda given: _documents(form, [network.policy(given)]),
+        Format.NETWORKPOLICY: _networkpolicy,
         Format.CLAIMS: lambda given: _documents(form, pods.claim_templates(given)),
     }
     return writers[form](choices)
@@ -65,12 +65,20 @@ def _kubespawner(choices: Choices) -> str:
     return (
         f"# {_head(Format.KUBESPAWNER)}\n"
         "# It puts a desktop beside each notebook, and joins what is set above: so it comes last.\n"
-        f"{_claims_note(choices)}"
-        "def _with_desktop(section, ours):\n"
+        f"{_image_note(choices)}{_claims_note(choices)}"
+        "def _with_desktop(config, ours):\n"
         '    """Join our settings of KubeSpawner with those that are there already."""\n\n'
         f"{indented}\n"
-        "    merge(section, ours)\n\n\n"
-        f"_with_desktop(c.KubeSpawner, {_literal(builder.kubespawner(choices))})\n"
+        "    merge(config, ours)\n\n\n"
+        f"_with_desktop(c, {_literal(builder.kubespawner(choices))})\n"
+    )
+
+
+def _image_note(choices: Choices) -> str:
+    if "/" in choices.sidecar.image:
+        return ""
+    return (
+        f"# The nodes have to have the image {choices.sidecar.image}: its name has no registry.\n"
     )
 
 
@@ -102,10 +110,8 @@ def _literal(value: object, indent: int = 0) -> str:
 
 
 def _z2jh(choices: Choices) -> str:
-    """Values of the chart: the hub's configuration, images to pull before, the way in for metrics."""
+    """Values of the chart: the hub's configuration, and images to pull before."""
     values: dict[str, Any] = {"hub": {"extraConfig": {"vizproxy": _kubespawner(choices)}}}
-    if choices.metrics.port is not None:
-        values["singleuser"] = {"networkPolicy": {"ingress": [network.from_prometheus(choices)]}}
     images = {sidecar.NAME: choices.sidecar.image}
     images |= {f"{sidecar.NAME}-{entry.name}": entry.image for entry in choices.images}
     pulled = {name: _named(image) for name, image in images.items()}
@@ -119,6 +125,15 @@ def _named(image: str) -> dict[str, str]:
     if not found or "/" in tag:  # the colon is a port's
         return {"name": image, "tag": "latest"}
     return {"name": name, "tag": tag}
+
+
+def _networkpolicy(choices: Choices) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in choices.network.clients.items())
+    note = (
+        "# It admits Pods of this namespace with the labels of hub and proxy. Where the chart has not\n"
+        f"# set them, their Pods need them first: {labels}\n"
+    )
+    return note + _documents(Format.NETWORKPOLICY, [network.policy(choices)])
 
 
 # ----------------------------------------------------------------------------------------- YAML
