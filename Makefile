@@ -13,6 +13,15 @@ PYTEST_ARGS ?=
 # How many of the fast tests run at once, and how many of the slow ones, of which each starts a lot
 WORKERS ?= 4
 SLOW_WORKERS ?= 2
+# What `make images` builds on: an image, or mmdebstrap, which makes one of Debian's packages. Unset, it is
+# the one that the Containerfiles name, and mmdebstrap where no registry has it
+BASE ?=
+# VirtualGL's package for `make images`: a file in dist/, or an address; and the checksum of one
+# that is not virtualgl_3.1.4_amd64.deb
+VIRTUALGL_DEB ?=
+VIRTUALGL_SHA256 ?=
+# More options for `podman build`, such as --no-cache
+IMAGE_ARGS ?=
 # `make lock UPGRADE=--upgrade` moves every pin to the newest release
 UPGRADE ?=
 UV_VERSION := 0.13.9
@@ -58,7 +67,7 @@ desktop: $(RUNTIME_STAMP) $(WEB_STAMP) ## Start a desktop without a GPU (HTTP=ho
 
 .PHONY: test
 test: $(RUNTIME_STAMP) $(DEV_STAMP) $(WEB_STAMP) $(HUB_STAMP) lint ## Run every check and every test
-	@$(BUILD)/install-debian.sh runtime demo test
+	@$(BUILD)/install-debian.sh runtime demo test pod
 	@$(BUILD)/install-prometheus.sh
 	node --test tests/web/*.test.mjs
 	$(PYTEST_FAST)
@@ -108,17 +117,28 @@ bench: $(RUNTIME_STAMP) ## Measure the viewer path, the chain from a Jupyter ser
 wheel: $(RUNTIME_STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
+.PHONY: images
+images: wheel ## Build the images with podman (BASE=image, VIRTUALGL_DEB=file, IMAGE_ARGS=options)
+	@$(BUILD)/install-debian.sh pod
+	@PYTHON=$(BIN)/python BASE='$(BASE)' IMAGE_ARGS='$(IMAGE_ARGS)' VIRTUALGL_DEB='$(VIRTUALGL_DEB)' \
+		VIRTUALGL_SHA256='$(VIRTUALGL_SHA256)' $(BUILD)/build-images.sh
+
 COMPILE = .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command 'make lock' $(UPGRADE) pyproject.toml
+	--custom-compile-command 'make lock' $(UPGRADE)
+# Packages that only websockify's plugins for tokens import, of which the daemon uses none
+NOT_IN_SIDECAR := $(addprefix --no-emit-package ,certifi cffi charset-normalizer cryptography jwcrypto \
+	pycparser redis requests urllib3)
 
 .PHONY: lock
 lock: ## Renew the lock files after a change of the dependencies (UPGRADE=--upgrade: all of them)
 	$(PYTHON) -m venv .cache/uv
 	.cache/uv/bin/python -m pip --quiet install uv==$(UV_VERSION)
-	$(COMPILE) --output-file $(BUILD)/requirements.lock
-	$(COMPILE) --output-file $(BUILD)/requirements-build.lock --group build --constraint $(BUILD)/requirements.lock
-	$(COMPILE) --output-file $(BUILD)/requirements-dev.lock --group dev --constraint $(BUILD)/requirements-build.lock
+	$(COMPILE) pyproject.toml --output-file $(BUILD)/requirements.lock
+	$(COMPILE) pyproject.toml --group build --output-file $(BUILD)/requirements-build.lock --constraint $(BUILD)/requirements.lock
+	$(COMPILE) pyproject.toml --group dev --output-file $(BUILD)/requirements-dev.lock --constraint $(BUILD)/requirements-build.lock
+	$(COMPILE) --group sidecar $(NOT_IN_SIDECAR) --output-file $(BUILD)/requirements-sidecar.lock --constraint $(BUILD)/requirements.lock
+	$(COMPILE) pyproject.toml --group notebook --output-file $(BUILD)/requirements-notebook.lock --constraint $(BUILD)/requirements-dev.lock
 	for directory in $(WEB) $(HUB); do \
 		(cd $$directory && npm install --package-lock-only --omit-lockfile-registry-resolved \
 			--ignore-scripts --no-audit --no-fund) || exit 1; \
