@@ -46,6 +46,17 @@ async def test_the_menu_has_the_notebooks_programs(tab: LabPage, desk: Desk) -> 
     assert app["leased"]
 
 
+@pytest.mark.parametrize("container", [NOTEBOOK, SIDECAR])
+async def test_the_check_up_finds_both_containers_well(
+    session: Session, desk: Desk, container: str
+) -> None:
+    ran = await session.pod.run(container, "vizproxy", "doctor", "--json")
+    found = json.loads(ran.out)["findings"]
+    # How much room a machine's disk has is its own affair.
+    assert {one["title"] for one in found if one["level"] != "green"} <= {"Disk"}, ran.said
+    assert {"Desktop", "Shared memory", "X sockets", "Version"} <= {one["title"] for one in found}
+
+
 async def test_containers_share_memory_and_no_processes(
     session: Session, desk: Desk, inside: Path
 ) -> None:

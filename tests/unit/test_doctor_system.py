@@ -95,7 +95,14 @@ def test_displays_that_cannot_be_asked_are_no_trouble() -> None:
 )
 def test_the_x_socket_directory(mode: str, level: Level, *, writable: bool) -> None:
     place = Place("/tmp/.X11-unix", mode, 0, writable)
-    assert levels("x-sockets", with_system("no-gpu", x_sockets=known(place))) == {level}
+    seen = with_system("no-gpu", x_sockets=known(place), container=known(False))
+    assert levels("x-sockets", seen) == {level}
+
+
+def test_the_x_socket_directory_may_be_a_volume_of_a_pod() -> None:
+    place = Place("/tmp/.X11-unix", "0777", 0, writable=True)
+    seen = with_system("no-gpu", x_sockets=known(place), container=known(True))
+    assert levels("x-sockets", seen) == {GREEN}
 
 
 def test_before_the_first_desktop_there_need_be_no_x_socket_directory() -> None:
