@@ -99,6 +99,14 @@ class Daemon:
     def socket(self) -> Path:
         return self.directory / "http.sock"
 
+    async def said(self, text: str) -> None:
+        """Wait until something stands in the log, which is written after people are told."""
+
+        async def check() -> bool:
+            return text in self.log.read_text()
+
+        await eventually(check, of=self.log.read_text)
+
     def session(self) -> aiohttp.ClientSession:
         """A client session whose every request goes to the daemon's socket."""
         return aiohttp.ClientSession(

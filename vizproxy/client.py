@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 import aiohttp
 
-from vizproxy.errors import NotRunningError, RefusedError
+from vizproxy.errors import STRANGER, NotRunningError, RefusedError, not_running, silence_reason
 
 TIMEOUT_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 30.0
-_STRANGER: Final = "what listens there is not vizproxy"
 
 
 class ServerError(RefusedError):
@@ -104,9 +103,9 @@ class Client:
         try:
             answer = json.loads(text)
         except ValueError as error:
-            raise self._unreachable(_STRANGER) from error
+            raise self._unreachable(STRANGER) from error
         if not isinstance(answer, dict) or key not in answer:
-            raise self._unreachable(_STRANGER)
+            raise self._unreachable(STRANGER)
         return answer
 
     async def _ask(self, method: str, path: str) -> bytes:
@@ -123,7 +122,7 @@ class Client:
             raise self._unreachable(_reason(error)) from error
         if response.ok:
             return body
-        raise _server_error(response.status, body) or self._unreachable(_STRANGER)
+        raise _server_error(response.status, body) or self._unreachable(STRANGER)
 
     @property
     def _open(self) -> aiohttp.ClientSession:
@@ -132,39 +131,23 @@ class Client:
         return self._session
 
     def _unreachable(self, why: str) -> NotRunningError:
-        return _not_running(self._socket, why)
+        return not_running(self._socket, why)
 
 
 def unreachable(socket: Path, error: BaseException) -> NotRunningError:
     """The error that says why the daemon cannot be reached."""
-    return _not_running(socket, _reason(error))
-
-
-def _not_running(socket: Path, why: str) -> NotRunningError:
-    return NotRunningError(
-        f"reach the desktop at {socket}",
-        why,
-        "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
-    )
+    return not_running(socket, _reason(error))
 
 
 def _reason(error: BaseException) -> str:
     cause = getattr(error, "os_error", error)
     match cause:
-        case TimeoutError():
-            return "it took too long"
-        case FileNotFoundError():
-            return "no daemon runs there"
-        case ConnectionRefusedError():
-            return "the daemon there is dead"
-        case PermissionError():
-            return "it belongs to another user"
         case aiohttp.ServerDisconnectedError():
             return "it closed the connection without an answer"
         case aiohttp.ClientResponseError():
-            return _STRANGER
+            return STRANGER
         case _:
-            return getattr(cause, "strerror", None) or str(cause)
+            return silence_reason(cause) or getattr(cause, "strerror", None) or str(cause)
 
 
 def _server_error(status: int, body: bytes) -> ServerError | None:

@@ -91,14 +91,20 @@ class Daemon:
             if found.plan.size_reason:
                 log.info("the desktop's size is cut: %s", found.plan.size_reason)
             files.prepare_socket_directory()
-            numbers.remove_dead(numbers.recall(layout).values())
+            former = numbers.recall(layout)
+            numbers.remove_dead(former.values())
             files.write_files(config, found.plan, found.facts, layout, found.templates)
-            await self._serve(found, layout, writer, calls)
+            await self._serve(found, layout, writer, calls, former)
             log.info("the desktop has ended")
         return 0 if self._bug is None else EXIT_INTERNAL
 
     async def _serve(
-        self, found: Found, layout: Layout, writer: logs.LogWriter, calls: DriverCalls
+        self,
+        found: Found,
+        layout: Layout,
+        writer: logs.LogWriter,
+        calls: DriverCalls,
+        former: Mapping[str, int],
     ) -> None:
         config = self._config
         token = new_token()
@@ -112,7 +118,7 @@ class Daemon:
                 environ=self._environ,
                 token=token,
                 calls=calls,
-                displays=numbers.recall(layout),
+                displays=former,
                 listening=lambda: urls,
                 log_lines_lost=lambda: writer.lost,
             )

@@ -12,7 +12,7 @@ Exit codes follow BSD ``sysexits.h`` where it has a fitting number, and 2 for ba
 from __future__ import annotations
 
 import signal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 EXIT_USAGE = 2
 EXIT_DATA = 65
@@ -113,6 +113,34 @@ class NotRunningError(VizproxyError):
     code = "not_running"
     http_status = 503
     exit_code = EXIT_UNAVAILABLE
+
+
+STRANGER: Final = "what listens there is not vizproxy"
+"""Why a desktop cannot be reached where somebody else answers."""
+
+
+def not_running(place: object, why: str) -> NotRunningError:
+    """The error for a socket at which no daemon answers."""
+    return NotRunningError(
+        f"reach the desktop at {place}",
+        why,
+        "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
+    )
+
+
+def silence_reason(error: BaseException) -> str | None:
+    """Why no daemon answers, where an error of connecting or waiting tells; None where it does not."""
+    match error:
+        case TimeoutError():
+            return "it took too long"
+        case FileNotFoundError():
+            return "no daemon runs there"
+        case ConnectionRefusedError():
+            return "the daemon there is dead"
+        case PermissionError():
+            return "it belongs to another user"
+        case _:
+            return None
 
 
 class VersionError(VizproxyError):

@@ -80,18 +80,23 @@ def _with_desktop(config, ours):
     def joined(theirs: Any, ours: Any) -> Any:
         """Both, if they are dictionaries; a value that is asked for at each spawn still is."""
         if callable(theirs):
-
-            async def both(spawner: Any) -> Any:
-                found = theirs(spawner)
-                return joined(await found if inspect.isawaitable(found) else found, ours)
-
-            return both
+            return _at_each_spawn(theirs, lambda found: joined(found, ours))
         if not isinstance(ours, dict):
             return ours
         made = dict(theirs or {})
         for name, value in ours.items():
             both_are = isinstance(made.get(name), dict) and isinstance(value, dict)
             made[name] = joined(made[name], value) if both_are else value
+        return made
+
+
+    def _at_each_spawn(asked: Any, then: Any) -> Any:
+        """A function that asks a site's, which may be asynchronous, and goes on with what that returns."""
+
+        async def made(spawner: Any) -> Any:
+            found = asked(spawner)
+            return then(await found if inspect.isawaitable(found) else found)
+
         return made
 
 
@@ -112,13 +117,7 @@ def _with_desktop(config, ours):
     def _with_profiles(theirs: Any, ours: list[Any], kept: dict[str, list[str]]) -> Any:
         """The profiles of the site and then ours; ``kept`` are the keys of what a list there replaces."""
         if callable(theirs):
-
-            async def both(spawner: Any) -> Any:
-                found = theirs(spawner)
-                found = await found if inspect.isawaitable(found) else found
-                return _with_profiles(found, ours, kept)
-
-            return both
+            return _at_each_spawn(theirs, lambda found: _with_profiles(found, ours, kept))
         if isinstance(theirs, dict):
             theirs = [theirs[key] for key in sorted(theirs)]
         slugs = {profile["slug"] for profile in ours}

@@ -70,14 +70,6 @@ class Desk:
 
         await eventually(check, of=self.daemon.log.read_text)
 
-    async def said(self, text: str) -> None:
-        """Wait until something stands in the log, which is written after people are told."""
-
-        async def check() -> bool:
-            return text in self.daemon.log.read_text()
-
-        await eventually(check, of=self.daemon.log.read_text)
-
 
 @asynccontextmanager
 async def desk(
@@ -130,7 +122,7 @@ async def test_a_lost_gpu_restarts_the_3d_server_and_nothing_else(tmp_path: Path
         status = await here.daemon.ready()
         assert status["warnings"] == []
         await here.told(("error", "gpu_lost"), ("info", "gpu_back"))
-        await here.said(f"{warning}; programs that drew on it have ended")
+        await here.daemon.said(f"{warning}; programs that drew on it have ended")
 
 
 async def test_a_gpu_that_its_driver_knows_no_more_is_lost(tmp_path: Path) -> None:
@@ -150,7 +142,7 @@ async def test_xids_are_told_and_a_fatal_one_is_a_loss(tmp_path: Path) -> None:
         await here.condition("fine")
         here.order("xid 79")
         await here.told(("warning", "gpu_xid"), ("error", "gpu_lost"))
-        await here.said(
+        await here.daemon.said(
             "the GPU Tesla T4 is lost: it reported Xid 79 (the GPU has fallen off the bus)"
         )
 

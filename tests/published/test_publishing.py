@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.running import VIZPROXY
 from tests.published.containers import with_mounts
-from tests.support import Daemon, eventually, running_daemon
+from tests.support import eventually, running_daemon
 
 MIB = 1024**2
 
@@ -25,28 +25,19 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-async def said(daemon: Daemon, text: str) -> None:
-    """Wait until something stands in the log."""
-
-    async def check() -> bool:
-        return text in daemon.log.read_text()
-
-    await eventually(check, of=daemon.log.read_text)
-
-
 @pytest.mark.slow
 async def test_what_is_published_outlives_the_daemon_and_the_next_one_takes_it_over(
     tmp_path: Path, source: Path
 ) -> None:
     share = tmp_path / "run" / "share"
     async with running_daemon(tmp_path, VIZPROXY_SHARE_SOURCE=str(source)) as daemon:
-        await said(daemon, f"{share} has what programs in other containers need")
+        await daemon.said(f"{share} has what programs in other containers need")
         script = share / "bin" / "vizproxy-run"
         before = script.stat()
         assert (await daemon.status())["state"] == "ready"
     assert script.stat().st_ino == before.st_ino
     async with running_daemon(tmp_path, VIZPROXY_SHARE_SOURCE=str(source)) as daemon:
-        await said(daemon, f"{share} has what programs in other containers need already")
+        await daemon.said(f"{share} has what programs in other containers need already")
         assert script.stat().st_ino == before.st_ino
 
 
@@ -56,7 +47,7 @@ async def test_why_a_daemon_could_not_start_is_told_beside_what_its_predecessor_
 ) -> None:
     run = tmp_path / "run"
     async with running_daemon(tmp_path, VIZPROXY_SHARE_SOURCE=str(source)) as daemon:
-        await said(daemon, "has what programs")
+        await daemon.said("has what programs")
     assert [path.name for path in run.iterdir()] == ["share"]
     env = {**os.environ, "VIZPROXY_RUNTIME_DIR": str(run), "VIZPROXY_DISPLAY_SIZE": "big"}
     failed = subprocess.run((*VIZPROXY, "serve"), env=env, capture_output=True, check=False)
@@ -95,8 +86,8 @@ async def test_a_volume_without_room(tmp_path: Path, source: Path) -> None:
         command=with_mounts(mount, *VIZPROXY),
         VIZPROXY_SHARE_SOURCE=str(source),
     ) as daemon:
-        await said(
-            daemon, f"cannot publish in {volume}/share what programs in other containers need"
+        await daemon.said(
+            f"cannot publish in {volume}/share what programs in other containers need"
         )
         assert "no space left on device" in daemon.log.read_text()
         inside = Path(f"/proc/{daemon.pid}/root{volume}")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from vizproxy.errors import NotRunningError, VizproxyError, system_reason
+from vizproxy.errors import STRANGER, VizproxyError, not_running, silence_reason, system_reason
 
 if TYPE_CHECKING:
     from vizproxy.config import LoadedConfig
@@ -21,7 +21,6 @@ TIMEOUT_SECONDS: Final = 5.0
 """How long the daemon may take for its whole answer."""
 
 MAX_ANSWER_BYTES: Final = 16 * 1024
-_STRANGER: Final = "what listens there is not vizproxy"
 
 
 def run(loaded: LoadedConfig, *, ready: bool) -> int:
@@ -53,11 +52,11 @@ def ping(place: str, *, ready: bool) -> None:
     try:
         status, body = _get(place, "/readyz" if ready else "/healthz")
     except OSError as error:
-        raise _not_running(place, _reason(error)) from error
+        raise not_running(place, _reason(error)) from error
     if status == 503 and (why := _why(body)):
         raise VizproxyError("show the desktop", why, "`vizproxy status`")
     if status != 200:
-        raise _not_running(place, _STRANGER)
+        raise not_running(place, STRANGER)
 
 
 def _get(place: str, path: str) -> tuple[int, bytes]:
@@ -91,22 +90,6 @@ def _why(body: bytes) -> str:
 
 
 def _reason(error: OSError) -> str:
-    match error:
-        case TimeoutError() | BlockingIOError():  # the latter: so many wait already
-            return "it took too long"
-        case FileNotFoundError():
-            return "no daemon runs there"
-        case ConnectionRefusedError():
-            return "the daemon there is dead"
-        case PermissionError():
-            return "it belongs to another user"
-        case _:
-            return system_reason(error)
-
-
-def _not_running(place: str, why: str) -> NotRunningError:
-    return NotRunningError(
-        f"reach the desktop at {place}",
-        why,
-        "`vizproxy serve`, or --http-socket or --runtime-dir of the one that runs",
-    )
+    if isinstance(error, BlockingIOError):  # so many wait already
+        error = TimeoutError()
+    return silence_reason(error) or system_reason(error)
